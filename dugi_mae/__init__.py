@@ -1,0 +1,12 @@
+"""Infrared masked pre-training (DuGI-MAE) for OpenMMLab.
+
+Importing this module registers everything that pre-training needs and the encoder for
+every host. It imports neither mmdet nor mmseg; a config for those names
+``dugi_mae.mmdet`` or ``dugi_mae.mmseg`` in its ``custom_imports`` instead.
+"""
+
+from . import datasets, engine, evaluation, models
+from .errors import DuGIError
+from .version import __version__
+
+__all__ = ['DuGIError', '__version__', 'datasets', 'engine', 'evaluation', 'models']

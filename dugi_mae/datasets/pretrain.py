@@ -1,0 +1,182 @@
+"""Unlabelled infrared images from any folder tree, for self-supervised training."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mmpretrain.datasets import BaseDataset
+from mmpretrain.registry import DATASETS
+
+from dugi_mae.errors import DuGIError, check_choice
+
+IMAGE_EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
+
+
+def in_val_split(relative_path: str, val_fraction: float, seed: int = 0) -> bool:
+    """Whether a file belongs to the validation part.
+
+    The answer depends on nothing but the arguments: files that come or go move no
+    other file from one part to the other.
+
+    Args:
+        relative_path: Path below the data folder, with forward slashes.
+        val_fraction: Expected share of the validation part, 0 to 1.
+        seed: Another seed is another split.
+    """
+    key = f'{seed}:{relative_path}'.encode()
+    digest = hashlib.blake2b(key, digest_size=8).digest()
+    return int.from_bytes(digest, 'big') < val_fraction * 2**64
+
+
+def walk_files(folder: Path) -> Iterator[str]:
+    """Yield every file below a folder, links followed, hidden ones left out.
+
+    Args:
+        folder: Where to look.
+
+    Yields:
+        Paths relative to ``folder`` with forward slashes, in no useful order.
+    """
+    seen = set()  # a folder linked into itself would never end
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith('.'))
+        prefix = Path(parent).relative_to(folder).as_posix()
+        prefix = '' if prefix == '.' else f'{prefix}/'
+        yield from (prefix + name for name in files if not name.startswith('.'))
+
+
+def find_images(folder: Path, extensions: Sequence[str]) -> list[str]:
+    """List the images below a folder.
+
+    Args:
+        folder: Where to look.
+        extensions: Lower-case file endings with their dot; case is ignored.
+
+    Returns:
+        Sorted paths relative to ``folder``, with forward slashes.
+    """
+    if not folder.is_dir():
+        raise DuGIError(f'data folder {folder} does not exist: correct data_root')
+    images, others = [], Counter()
+    for path in walk_files(folder):
+        suffix = os.path.splitext(path)[1].lower()
+        if suffix in extensions:
+            images.append(path)
+        else:
+            others[suffix or 'none'] += 1
+    if not images:
+        found = ', '.join(f'{suffix} ({n})' for suffix, n in others.most_common(8))
+        raise DuGIError(
+            f'data folder {folder} holds no image: looked for {" ".join(extensions)}, '
+            + (f'found only {found}; ' if found else 'found no file at all; ')
+            + 'correct data_root or set extensions'
+        )
+    return sorted(images)
+
+
+@DATASETS.register_module()
+class InfraredPretrainDataset(BaseDataset):
+    """Images of one or more folder trees, without labels or class folders.
+
+    Args:
+        data_root: One folder, or a list of folders.
+        ann_file: Optional list of the images to use, one path relative to ``data_root``
+            a line (blank lines are ignored); the list itself may be relative to
+            ``data_root`` too. Needs a single folder.
+        extensions: File endings that count as images; case is ignored.
+        split: ``'train'`` or ``'val'`` for one part, ``None`` for all images. A file's
+            part depends on its relative path and ``split_seed`` alone.
+        val_fraction: Expected share of the ``'val'`` part.
+        split_seed: Another seed is another split.
+        **kwargs: As in :class:`mmpretrain.datasets.BaseDataset` (``pipeline``,
+            ``indices``, ``lazy_init``, ...).
+    """
+
+    def __init__(
+        self,
+        data_root: str | Sequence[str],
+        ann_file: str = '',
+        extensions: Sequence[str] = IMAGE_EXTENSIONS,
+        split: str | None = None,
+        val_fraction: float = 0.05,
+        split_seed: int = 0,
+        **kwargs,
+    ) -> None:
+        check_choice('split', split, (None, 'train', 'val'))
+        if not 0 < val_fraction < 1:
+            raise DuGIError(f'val_fraction={val_fraction} must lie between 0 and 1')
+        roots = [data_root] if isinstance(data_root, (str, os.PathLike)) else data_root
+        self.roots = [Path(root).expanduser() for root in roots]
+        if not self.roots:
+            raise DuGIError('data_root is an empty list: name at least one folder')
+        if ann_file and len(self.roots) > 1:
+            raise DuGIError(
+                f'ann_file={ann_file!r} needs one data_root, got {len(self.roots)}: '
+                'use one dataset for each and mmengine.ConcatDataset'
+            )
+        self.extensions = tuple(
+            ext.lower() if ext.startswith('.') else f'.{ext.lower()}'
+            for ext in extensions
+        )
+        self.split = split
+        self.val_fraction = val_fraction
+        self.split_seed = split_seed
+        # The parent joins ann_file to a single root by itself.
+        root = str(self.roots[0]) if len(self.roots) == 1 else ''
+        super().__init__(ann_file=ann_file, data_root=root, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """List the images.
+
+        Returns:
+            ``dict(img_path=...)`` for each, sorted within each folder.
+        """
+        samples, total = [], 0
+        for root in self.roots:
+            paths = (
+                self._listed() if self.ann_file else find_images(root, self.extensions)
+            )
+            total += len(paths)
+            samples += [
+                dict(img_path=f'{root}/{path}') for path in paths if self._selects(path)
+            ]
+        if not samples:
+            raise DuGIError(
+                f'split {self.split!r} of {", ".join(map(str, self.roots))} is empty '
+                f'({total} images in all): change val_fraction={self.val_fraction} or '
+                f'split_seed={self.split_seed}, or add images'
+            )
+        return samples
+
+    def _listed(self) -> list[str]:
+        """Relative paths named in ``ann_file``, in its order."""
+        try:
+            text = Path(self.ann_file).read_text(encoding='utf-8')
+        except OSError as error:
+            raise DuGIError(
+                f'image list {self.ann_file} cannot be read ({error.strerror}): '
+                'correct ann_file'
+            ) from None
+        paths = [line.strip() for line in text.splitlines() if line.strip()]
+        if not paths:
+            raise DuGIError(
+                f'image list {self.ann_file} is empty: write one path relative to '
+                f'{self.roots[0]} a line'
+            )
+        return paths
+
+    def _selects(self, path: str) -> bool:
+        """Whether the wanted part holds this relative path."""
+        if self.split is None:
+            return True
+        is_val = in_val_split(path, self.val_fraction, self.split_seed)
+        return is_val == (self.split == 'val')

@@ -1,0 +1,212 @@
+"""Reading an infrared image, whatever its bit depth, channels and file format."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import tifffile
+from mmcv.transforms import BaseTransform
+from mmengine import fileio
+from mmengine.registry import TRANSFORMS
+from numpy import ndarray
+
+from dugi_mae.datasets.transforms.normalize16 import build_normalizer, valid_pixels
+from dugi_mae.errors import DuGIError, check_choice
+
+_JPEG, _PNG, _TIFF = (
+    b'\xff\xd8\xff',
+    b'\x89PNG',
+    (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+'),
+)
+
+
+def read_bytes(path: str, backend_args: dict | None = None) -> bytes:
+    """Read a file through mmengine's file backends.
+
+    Args:
+        path: Local path or a URL that a backend knows.
+        backend_args: See :func:`mmengine.fileio.get`.
+    """
+    try:
+        content = fileio.get(path, backend_args=backend_args)
+    except FileNotFoundError:
+        raise DuGIError(
+            f'{path} does not exist: check data_root and the list it came from'
+        ) from None
+    except OSError as error:
+        raise DuGIError(
+            f'{path} cannot be read ({error.strerror or error}): check that it is a '
+            'file and that you may read it'
+        ) from None
+    if not content:
+        raise DuGIError(f'{path} is empty (0 bytes): copy it again or remove it')
+    return bytes(content)
+
+
+def _is_truncated(content: bytes) -> bool:
+    """Whether the end is missing; decoders invent the pixels instead of failing."""
+    if content.startswith(_JPEG):
+        # The end marker must follow the last scan: one before it is a thumbnail's.
+        return content.rfind(b'\xff\xd9') < content.rfind(b'\xff\xda')
+    return content.startswith(_PNG) and content.rfind(b'IEND') < 0
+
+
+def decode(content: bytes, path: str = 'image', luma_only: bool = False) -> ndarray:
+    """Decode a file to the pixels it stores: no scaling, no change of depth.
+
+    Args:
+        content: The encoded file.
+        path: Its name, for messages.
+        luma_only: Whether JPEGs may be decoded to their luma plane alone. That is
+            exact for grey ones, and several times faster for three equal channels.
+
+    Returns:
+        ``(H, W)`` or ``(H, W, C)`` in BGR(A) order. EXIF rotation is ignored, as
+        labels refer to the stored pixels.
+    """
+    flag = cv2.IMREAD_UNCHANGED
+    if luma_only and content.startswith(_JPEG):
+        flag = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+    image = None
+    if not _is_truncated(content):
+        try:
+            image = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
+            if image is None and content.startswith(_TIFF):
+                # Sample formats OpenCV does not know, such as uint32 and float16.
+                image = tifffile.imread(io.BytesIO(content), key=0)
+        except Exception:  # cv2 and tifffile raise many kinds on damaged files
+            image = None
+    if image is None:
+        raise DuGIError(
+            f'{path} is damaged, cut short or not an image: copy it again, convert it '
+            'to PNG, JPEG or TIFF, or remove it'
+        )
+    return image
+
+
+def to_grey(image: ndarray, path: str = 'image', channel: int | None = None) -> ndarray:
+    """Reduce an image to one grey channel.
+
+    Colour becomes luma (0.299 R + 0.587 G + 0.114 B), which leaves equal channels
+    exactly as they are. Alpha is dropped.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, C)`` in BGR(A) order, at most 4 channels.
+        path: Its name, for messages.
+        channel: Take this channel, in the order above, instead.
+
+    Returns:
+        ``(H, W)``, dtype kept (float32 if it was neither 8-bit, 16-bit nor float).
+    """
+    if image.ndim == 2:
+        image = image[..., None]
+    channels = image.shape[2]
+    if channel is not None:
+        if not 0 <= channel < channels:
+            raise DuGIError(
+                f'{path} has {channels} channel(s): there is no channel={channel}'
+            )
+        return image[..., channel]
+    if channels <= 2:  # grey, or grey and alpha
+        return image[..., 0]
+    if channels > 4:
+        raise DuGIError(
+            f'{path} has {channels} channels: say which is infrared with channel=...'
+        )
+    if image.dtype not in (np.uint8, np.uint16):
+        image = image.astype(np.float32)
+    return cv2.cvtColor(np.ascontiguousarray(image[..., :3]), cv2.COLOR_BGR2GRAY)
+
+
+@TRANSFORMS.register_module()
+class LoadInfraredImage(BaseTransform):
+    """Load an infrared image as 8-bit grey, from 8-bit, 16-bit or float files.
+
+    8-bit images keep their pixels. Anything deeper goes through a normaliser, because
+    the usual conversions destroy it silently: counts divided by 256 leave a scene of
+    300 counts two grey levels, and saturating ones leave it one.
+
+    Required keys: ``img_path``. Added keys: ``img`` ``(H, W, channels)``,
+    ``img_shape`` and ``ori_shape`` ``(H, W)``.
+
+    Args:
+        channels: 3 (grey repeated, for backbones and data preprocessors made for
+            colour) or 1.
+        normalizer: For images deeper than 8 bits: ``'percentile'``, ``'minmax'``,
+            ``'fixed'``, ``'clahe'`` or ``dict(type=..., **parameters)``, see
+            :mod:`dugi_mae.datasets.transforms.normalize16`.
+        invalid: Counts of such images that mean "no measurement", for example
+            ``(0, 65535)``; they become black and are left out of the statistics.
+        channel: Take this channel of the file, in BGR(A) order, instead of luma: 3 for
+            data that keeps thermal in the alpha channel of an RGBA file.
+        min_side: Least height and width in pixels; the default is one patch.
+        to_float32: Give float32 in ``[0, 255]``, unrounded, instead of uint8.
+        backend_args: See :func:`mmengine.fileio.get`.
+    """
+
+    def __init__(
+        self,
+        channels: int = 3,
+        normalizer: str | dict = 'percentile',
+        invalid: Sequence[float] = (),
+        channel: int | None = None,
+        min_side: int = 16,
+        to_float32: bool = False,
+        backend_args: dict | None = None,
+    ) -> None:
+        check_choice('channels', channels, (1, 3))
+        self.channels = channels
+        self.normalizer = normalizer
+        self.normalize = build_normalizer(normalizer)
+        self.invalid = tuple(invalid)
+        self.channel = channel
+        self.min_side = min_side
+        self.to_float32 = to_float32
+        self.backend_args = backend_args
+
+    def load(self, path: str) -> ndarray:
+        """Read one file.
+
+        Args:
+            path: The image.
+
+        Returns:
+            ``(H, W, channels)`` uint8, or float32 in ``[0, 255]``.
+        """
+        content = read_bytes(path, self.backend_args)
+        image = decode(content, path, luma_only=self.channel is None)
+        image = to_grey(image, path, self.channel)
+        height, width = image.shape
+        if min(height, width) < self.min_side:
+            raise DuGIError(
+                f'{path} is {width}x{height} pixels, smaller than {self.min_side}x'
+                f'{self.min_side}: remove it, enlarge it, or lower min_side'
+            )
+        if image.dtype != np.uint8:
+            valid = valid_pixels(image, self.invalid)
+            image = 255 * self.normalize(image, valid)
+        if self.to_float32:
+            image = image.astype(np.float32)
+        elif image.dtype != np.uint8:
+            image = np.rint(image).astype(np.uint8)
+        if self.channels == 1:
+            return np.ascontiguousarray(image)[..., None]
+        return cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_GRAY2BGR)
+
+    def transform(self, results: dict) -> dict:
+        """Add the image at ``results['img_path']`` to the results."""
+        results['img'] = self.load(str(results['img_path']))
+        results['img_shape'] = results['img'].shape[:2]
+        results['ori_shape'] = results['img'].shape[:2]
+        return results
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(channels={self.channels}, '
+            f'normalizer={self.normalizer!r}, invalid={self.invalid}, '
+            f'channel={self.channel}, min_side={self.min_side}, '
+            f'to_float32={self.to_float32}, backend_args={self.backend_args})'
+        )

@@ -1,0 +1,83 @@
+"""Layer-wise learning-rate decay for our encoders in any host's models."""
+
+from __future__ import annotations
+
+from mmengine.optim import DefaultOptimWrapperConstructor
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
+from torch import nn
+
+from dugi_mae.errors import DuGIError
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
+    """Scale each parameter's learning rate by ``decay_rate ** (last - level)``.
+
+    Levels come from ``model.backbone.get_layer_depth(name, 'backbone.')``; whatever is
+    outside the backbone is at the last level and keeps the full rate. Norms, biases,
+    other vectors and position embeddings have no weight decay unless the config says
+    otherwise. The settings of mmengine's default constructor work as usual,
+    ``custom_keys`` above all: its ``lr_mult`` multiplies the layer's scale. Registered
+    in mmengine's root, so mmdet, mmseg and mmpretrain configs find it without a prefix.
+
+    Args:
+        optim_wrapper_cfg: As in mmengine.
+        paramwise_cfg: ``layer_decay_rate`` (required, in (0, 1]) besides mmengine's.
+
+    Example:
+        >>> optim_wrapper = dict(
+        ...     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=0.05),
+        ...     constructor='LayerDecayOptimWrapperConstructor',
+        ...     paramwise_cfg=dict(layer_decay_rate=0.75))
+    """
+
+    def __init__(
+        self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None
+    ) -> None:
+        paramwise_cfg = dict(
+            norm_decay_mult=0.0, bias_decay_mult=0.0, flat_decay_mult=0.0
+        ) | dict(paramwise_cfg or {})
+        paramwise_cfg['custom_keys'] = {
+            'pos_embed': dict(decay_mult=0.0),
+            **paramwise_cfg.get('custom_keys', {}),
+        }
+        rate = paramwise_cfg.get('layer_decay_rate')
+        if rate is None or not 0 < rate <= 1:
+            raise DuGIError(
+                f'paramwise_cfg.layer_decay_rate={rate}: give a number in (0, 1], '
+                'such as 0.75'
+            )
+        self.layer_decay_rate = rate
+        super().__init__(optim_wrapper_cfg, paramwise_cfg)
+
+    def __call__(self, model: nn.Module):
+        """Build the optimizer wrapper of ``model``."""
+        backbone = getattr(getattr(model, 'module', model), 'backbone', None)
+        if not hasattr(backbone, 'get_layer_depth'):
+            raise DuGIError(
+                f'backbone {type(backbone).__name__} of {type(model).__name__} has no '
+                'get_layer_depth: layer decay works with ConvViT and mmpretrain '
+                'backbones that have it'
+            )
+        self._backbone = backbone
+        self._names = {id(p): name for name, p in model.named_parameters()}
+        return super().__call__(model)
+
+    def add_params(self, params: list[dict], module: nn.Module, **kwargs) -> None:
+        """Let mmengine make its groups, then scale those just added."""
+        first = len(params)
+        super().add_params(params, module, **kwargs)
+        if kwargs.get('prefix'):
+            return  # Recursion: the outermost call scales all groups once.
+        for group in params[first:]:
+            self._scale(group)
+
+    def _scale(self, group: dict) -> None:
+        name = self._names[id(group['params'][0])]
+        level, num_levels = self._backbone.get_layer_depth(
+            name.removeprefix('module.'), 'backbone.'
+        )
+        scale = self.layer_decay_rate ** (num_levels - 1 - level)
+        group['lr'] = group.get('lr', self.base_lr) * scale
+        group['lr_scale'] = scale
+        group['param_name'] = name

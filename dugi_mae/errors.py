@@ -1,0 +1,36 @@
+"""The one exception type users see when what they gave us cannot be used."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class DuGIError(ValueError):
+    """Bad input: a file, folder, key or value that dugi_mae cannot work with.
+
+    Every message is one line that names the offending thing and says what to do
+    about it. It is a :class:`ValueError`, so generic handlers keep working.
+    """
+
+
+def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
+    """Raise unless a value is one of the allowed ones, and suggest the nearest.
+
+    Args:
+        name: The argument's name, for the message.
+        value: What was given.
+        choices: What is allowed.
+
+    Raises:
+        DuGIError: If ``value`` is not among ``choices``.
+    """
+    choices = list(choices)
+    if value in choices:
+        return
+    near = difflib.get_close_matches(str(value), map(str, choices), n=1)
+    hint = f'did you mean {near[0]!r}? ' if near else ''
+    raise DuGIError(
+        f'{name}={value!r} is unknown: {hint}choose one of '
+        + ', '.join(repr(c) for c in choices)
+    )

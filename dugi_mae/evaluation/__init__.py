@@ -1,0 +1,5 @@
+"""Metrics."""
+
+from .reconstruction_metric import ReconstructionMetric, fill_nearest_visible
+
+__all__ = ['ReconstructionMetric', 'fill_nearest_visible']

@@ -1,0 +1,12 @@
+"""Entry module for mmsegmentation configs.
+
+``custom_imports = dict(imports=['dugi_mae.mmseg'], allow_failed_imports=False)`` makes
+the encoder (``type='mmpretrain.ConvViT'``), the transforms, the hooks and the
+segmentation data sets known to mmseg.
+"""
+
+from . import datasets, engine, models
+from .datasets.sirst import SIRSTDataset
+from .datasets.transforms.target_mask import LoadTargetMask
+
+__all__ = ['LoadTargetMask', 'SIRSTDataset', 'datasets', 'engine', 'models']

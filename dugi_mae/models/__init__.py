@@ -1,0 +1,22 @@
+"""Models, registered in mmpretrain's ``MODELS``."""
+
+from .backbones import ConvViT, MaskedConvViT, MaskedMAEViT
+from .guidance import AdaptiveFrequencyModulation, DualDomainGuidance
+from .heads import DuGIPretrainHead
+from .masking import EntropyMasking, GreyValueMasking, RandomMasking
+from .necks import MaskedDecoder
+from .selfsup import DuGIMAE
+
+__all__ = [
+    'AdaptiveFrequencyModulation',
+    'ConvViT',
+    'DuGIMAE',
+    'DuGIPretrainHead',
+    'DualDomainGuidance',
+    'EntropyMasking',
+    'GreyValueMasking',
+    'MaskedConvViT',
+    'MaskedDecoder',
+    'MaskedMAEViT',
+    'RandomMasking',
+]

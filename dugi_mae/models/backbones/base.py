@@ -1,0 +1,129 @@
+"""What the dense and the masked ConvViT share: parameters and their bookkeeping."""
+
+from __future__ import annotations
+
+import torch
+from mmpretrain.models.backbones.base_backbone import BaseBackbone
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from dugi_mae.errors import DuGIError
+from dugi_mae.models.layers import (
+    AttentionBlock,
+    ConvBlock,
+    ConvPatchEmbed,
+    init_transformer_weights,
+)
+from dugi_mae.ops import resize_pos_embed, sincos_pos_embed
+from dugi_mae.utils.checkpoint import adapt_input_channels, adapt_pos_embed
+
+from .arch import resolve_arch
+
+#: Strides of the three patch embeddings; one stage-3 token is 16x16 pixels.
+PATCH_SIZES = (4, 2, 2)
+
+
+class ConvViTBase(BaseBackbone):
+    """Parameters of the three-stage encoder (MCMAE's ConvViT).
+
+    Parameter names are those of the published MCMAE, InfMAE and DuGI-MAE checkpoints.
+    Loading a state dict made for another number of input channels or another
+    ``img_size`` folds and resizes what is needed.
+
+    Args:
+        arch: ``'tiny'``, ``'small'``, ``'base'``, ``'large'`` or a dict, see
+            :func:`~dugi_mae.models.backbones.arch.resolve_arch`.
+        in_channels: Channels of the image.
+        img_size: Side of the square image the stored position embedding is made for;
+            other sizes, non-square too, interpolate it.
+        drop_path_rate: Stochastic depth of the last block; it grows linearly from 0
+            over all blocks.
+        with_cp: Recompute activations in the backward pass to save memory.
+        init_cfg: mmengine's initialisation config.
+    """
+
+    def __init__(
+        self,
+        arch: str | dict = 'base',
+        in_channels: int = 3,
+        img_size: int = 224,
+        drop_path_rate: float = 0.0,
+        with_cp: bool = False,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.arch = resolve_arch(arch)
+        self.with_cp = with_cp
+        dims, depths, heads, mlp_ratio = self.arch
+        rates = torch.linspace(0, drop_path_rate, sum(depths)).tolist()
+
+        widths = (in_channels, *dims)
+        for stage, patch_size in enumerate(PATCH_SIZES):
+            embed = ConvPatchEmbed(widths[stage], widths[stage + 1], patch_size)
+            self.add_module(f'patch_embed{stage + 1}', embed)
+        self.patch_embed4 = nn.Linear(dims[2], dims[2])
+        stride = PATCH_SIZES[0] * PATCH_SIZES[1] * PATCH_SIZES[2]
+        if img_size < stride:
+            raise DuGIError(
+                f'img_size={img_size} is smaller than a {stride}-pixel token'
+            )
+        self.patch_size = stride
+        self.pos_grid = (img_size // stride, img_size // stride)
+        self.pos_embed = nn.Parameter(
+            sincos_pos_embed(self.pos_grid, dims[2]), requires_grad=False
+        )
+        for stage in (0, 1):
+            first = sum(depths[:stage])
+            blocks = [
+                ConvBlock(dims[stage], mlp_ratio, rates[first + i])
+                for i in range(depths[stage])
+            ]
+            self.add_module(f'blocks{stage + 1}', nn.ModuleList(blocks))
+        self.blocks3 = nn.ModuleList(
+            AttentionBlock(dims[2], heads, mlp_ratio, rate)
+            for rate in rates[sum(depths[:2]) :]
+        )
+        self.apply(init_transformer_weights)
+        self.register_load_state_dict_pre_hook(self._adapt_state_dict)
+
+    @staticmethod
+    def _adapt_state_dict(module, state_dict: dict, prefix: str, *_) -> None:
+        adapt_input_channels(
+            state_dict, prefix + 'patch_embed1.proj.weight', module.patch_embed1.proj
+        )
+        adapt_pos_embed(state_dict, prefix + 'pos_embed', module.pos_grid)
+
+    def position(self, grid: tuple[int, int]) -> Tensor:
+        """Position embedding for a grid of tokens, ``(1, rows * cols, D)``."""
+        return resize_pos_embed(self.pos_embed, self.pos_grid, grid)
+
+    def run_block(self, block: nn.Module, *inputs: Tensor | None) -> Tensor:
+        """Run a block, recomputing it in the backward pass if ``with_cp``."""
+        if self.with_cp and torch.is_grad_enabled():
+            return checkpoint(block, *inputs, use_reentrant=False)
+        return block(*inputs)
+
+    def get_layer_depth(
+        self, param_name: str, prefix: str = 'backbone.'
+    ) -> tuple[int, int]:
+        """Level of a parameter for layer-wise learning-rate decay (as MCMAE).
+
+        The position embedding, the patch embeddings and both convolutional stages are
+        level 0, ``blocks3.i`` is level i + 1, everything else (heads too) is last.
+
+        Args:
+            param_name: Full name of the parameter.
+            prefix: Where this backbone hangs in the model.
+
+        Returns:
+            The level and the number of levels.
+        """
+        num_levels = self.arch.depths[2] + 2
+        if not param_name.startswith(prefix):
+            return num_levels - 1, num_levels
+        name = param_name[len(prefix) :]
+        if name.startswith(('pos_embed', 'patch_embed', 'blocks1.', 'blocks2.')):
+            return 0, num_levels
+        if name.startswith('blocks3.'):
+            return int(name.split('.')[1]) + 1, num_levels
+        return num_levels - 1, num_levels

@@ -1,0 +1,131 @@
+"""The dense encoder for downstream tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmpretrain.registry import MODELS
+from torch import Tensor
+from torch.nn import functional as F
+
+from dugi_mae.errors import DuGIError
+
+from .base import ConvViTBase
+
+_STRIDES = (4, 8, 16, 32)
+
+
+@MODELS.register_module()
+class ConvViT(ConvViTBase):
+    """Hybrid convolution/attention encoder with a four-level feature pyramid.
+
+    F1, F2 and F3 are the raw stage outputs, F4 is F3 after 2x2 max pooling. Images of
+    any size are zero-padded to a multiple of 32 inside, and the maps are cropped back
+    to ``ceil(size / stride)``.
+
+    Args:
+        arch: ``'tiny'``, ``'small'``, ``'base'``, ``'large'`` or a dict with
+            ``embed_dims``, ``depths`` and ``num_heads``.
+        in_channels: Channels of the image.
+        out_indices: Which of F1..F4 (0..3) to return.
+        drop_path_rate: Stochastic depth of the last block.
+        frozen_stages: -1 freezes nothing, 0 the first patch embedding, k = 1..3 also
+            everything up to and including stage k.
+        with_cp: Recompute activations in the backward pass to save memory.
+        img_size: Side of the square image the stored position embedding is made for.
+        init_cfg: mmengine's initialisation config, for example
+            ``dict(type='DuGIPretrained', checkpoint='...')``.
+
+    Example:
+        >>> import torch
+        >>> model = ConvViT('tiny')
+        >>> [tuple(x.shape[1:]) for x in model(torch.rand(1, 3, 64, 96))]
+        [(64, 16, 24), (128, 8, 12), (192, 4, 6), (192, 2, 3)]
+    """
+
+    def __init__(
+        self,
+        arch: str | dict = 'base',
+        in_channels: int = 3,
+        out_indices: Sequence[int] = (0, 1, 2, 3),
+        drop_path_rate: float = 0.0,
+        frozen_stages: int = -1,
+        with_cp: bool = False,
+        img_size: int = 224,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(arch, in_channels, img_size, drop_path_rate, with_cp, init_cfg)
+        self.out_indices = tuple(out_indices)
+        if not self.out_indices or not set(self.out_indices) <= {0, 1, 2, 3}:
+            raise DuGIError(f'out_indices={out_indices}: choose from 0, 1, 2, 3')
+        if frozen_stages not in (-1, 0, 1, 2, 3):
+            raise DuGIError(
+                f'frozen_stages={frozen_stages}: choose from -1, 0, 1, 2, 3'
+            )
+        self.frozen_stages = frozen_stages
+        dims = (*self.arch.embed_dims, self.arch.embed_dims[-1])
+        self.out_channels = tuple(dims[i] for i in self.out_indices)
+        self._freeze()
+
+    def _freeze(self) -> None:
+        """Fix the parameters of the frozen stages and put them in eval mode."""
+        if self.frozen_stages < 0:
+            return
+        frozen = [self.patch_embed1]
+        if self.frozen_stages >= 1:
+            frozen += [self.blocks1]
+        if self.frozen_stages >= 2:
+            frozen += [self.patch_embed2, self.blocks2]
+        if self.frozen_stages >= 3:
+            frozen += [self.patch_embed3, self.patch_embed4, self.blocks3]
+        for module in frozen:
+            module.eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> ConvViT:
+        """Set the training mode; frozen stages stay in eval mode."""
+        super().train(mode)
+        self._freeze()
+        return self
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Extract the feature pyramid.
+
+        Args:
+            images: ``(B, C, H, W)``, H and W at least 16 pixels.
+
+        Returns:
+            The maps named by ``out_indices``, ``(B, C_i, ceil(H / s), ceil(W / s))``
+            at strides s = 4, 8, 16, 32.
+
+        Raises:
+            DuGIError: If the image is smaller than one token.
+        """
+        height, width = images.shape[-2:]
+        if min(height, width) < self.patch_size:
+            raise DuGIError(
+                f'image of {height}x{width} pixels is smaller than one '
+                f'{self.patch_size}x{self.patch_size} patch: resize or pad it first'
+            )
+        stride = _STRIDES[-1]
+        x = F.pad(images, (0, -width % stride, 0, -height % stride))
+        maps = []
+        for embed, blocks in (
+            (self.patch_embed1, self.blocks1),
+            (self.patch_embed2, self.blocks2),
+        ):
+            x = embed(x)
+            for block in blocks:
+                x = self.run_block(block, x)
+            maps.append(x)
+        x = self.patch_embed3(x)
+        grid = x.shape[-2:]
+        tokens = self.patch_embed4(x.flatten(2).transpose(1, 2))
+        tokens = tokens + self.position(tuple(grid))
+        for block in self.blocks3:
+            tokens = self.run_block(block, tokens)
+        maps.append(tokens.transpose(1, 2).unflatten(2, grid))
+        maps.append(F.max_pool2d(maps[-1], 2))
+        return tuple(
+            maps[i][..., : -(-height // _STRIDES[i]), : -(-width // _STRIDES[i])]
+            for i in self.out_indices
+        )

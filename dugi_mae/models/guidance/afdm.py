@@ -1,0 +1,148 @@
+"""Adaptive Frequency-Domain Modulation (AFDM): a learned radial filter."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from mmengine.model import BaseModule
+from mmpretrain.registry import MODELS
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dugi_mae.errors import DuGIError, check_choice
+from dugi_mae.models.layers import TokenEmbed, init_transformer_weights
+from dugi_mae.ops import (
+    FILTER_MODES,
+    TokenMask,
+    filter_images,
+    gather_tokens,
+    grid_mask,
+    patch_grid,
+    radial_filter,
+    spectrum_distance,
+)
+from dugi_mae.utils.checkpoint import adapt_input_channels
+
+
+def _inverse_softplus(value: float) -> float:
+    return math.log(math.expm1(value))
+
+
+@MODELS.register_module()
+class AdaptiveFrequencyModulation(BaseModule):
+    r"""Filter the image by a learned radial gain and embed it (paper, Eq. 3 and 4).
+
+    The gain has three trained scalars: radius r and attenuation rate :math:`\beta`
+    (both positive through a softplus) and attenuation degree :math:`\alpha` (in
+    :math:`(0, 1)` through a sigmoid). Only :math:`\beta / r^2` is identifiable. They
+    should have no weight decay: it would pull them to arbitrary places.
+
+    Args:
+        embed_dims: D, the encoder's last width.
+        mode: ``'highpass'`` attenuates low frequencies (the paper's text),
+            ``'lowpass'`` is the printed equation.
+        align: ``'gather'`` takes the frequency tokens at the visible places;
+            ``'pool'`` averages the raster order down to K (ablation, close to the
+            released code).
+        source: ``'image'`` filters the whole image, so masked pixels reach the decoder
+            through the guidance, as in the paper; ``'visible'`` first fills masked
+            patches with the mean of the visible pixels (ablation).
+        patch_size: Side of a token in pixels.
+        in_channels: Channels of the image.
+        radius: Start value of r.
+        alpha: Start value of alpha.
+        beta: Start value of beta.
+        init_cfg: mmengine's initialisation config.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int = 768,
+        mode: str = 'highpass',
+        align: str = 'gather',
+        source: str = 'image',
+        patch_size: int = 16,
+        in_channels: int = 3,
+        radius: float = 0.5,
+        alpha: float = 0.62,
+        beta: float = 7.4,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        check_choice('mode', mode, FILTER_MODES)
+        check_choice('align', align, ('gather', 'pool'))
+        check_choice('source', source, ('image', 'visible'))
+        if not (radius > 0 and beta > 0 and 0 < alpha < 1):
+            raise DuGIError(
+                f'radius={radius}, alpha={alpha}, beta={beta}: radius and beta must '
+                'be positive and alpha between 0 and 1'
+            )
+        self.mode = mode
+        self.align = align
+        self.source = source
+        self.patch_size = patch_size
+        self.raw_radius = nn.Parameter(torch.tensor(_inverse_softplus(radius)))
+        self.raw_alpha = nn.Parameter(torch.tensor(math.log(alpha / (1 - alpha))))
+        self.raw_beta = nn.Parameter(torch.tensor(_inverse_softplus(beta)))
+        self.patch_embed = TokenEmbed(in_channels, embed_dims, patch_size)
+        self.patch_embed.apply(init_transformer_weights)
+        self.register_load_state_dict_pre_hook(self._adapt_state_dict)
+
+    @staticmethod
+    def _adapt_state_dict(module, state_dict: dict, prefix: str, *_) -> None:
+        adapt_input_channels(
+            state_dict, prefix + 'patch_embed.proj.weight', module.patch_embed.proj
+        )
+
+    @property
+    def radius(self) -> Tensor:
+        """Radius r > 0, in units of the largest spectral distance."""
+        return F.softplus(self.raw_radius)
+
+    @property
+    def alpha(self) -> Tensor:
+        """Attenuation degree in (0, 1)."""
+        return self.raw_alpha.sigmoid()
+
+    @property
+    def beta(self) -> Tensor:
+        """Attenuation rate > 0."""
+        return F.softplus(self.raw_beta)
+
+    def gain(self, distance: Tensor) -> Tensor:
+        """H at given spectral distances (any shape), rebuilt at every call."""
+        return radial_filter(distance, self.radius, self.alpha, self.beta, self.mode)
+
+    def modulate(self, images: Tensor) -> Tensor:
+        """S: the filtered images, ``(B, C, H, W)`` -> ``(B, C, H, W)`` float32."""
+        distance = spectrum_distance(*images.shape[-2:], images.device)
+        return filter_images(images, self.gain(distance))
+
+    def _fill_masked(self, images: Tensor, token_mask: TokenMask) -> Tensor:
+        grid = patch_grid(images, self.patch_size)
+        visible = grid_mask(token_mask, grid, self.patch_size).to(images.dtype)
+        count = visible.sum(dim=(2, 3), keepdim=True)
+        mean = (images * visible).sum(dim=(2, 3), keepdim=True) / count
+        return images * visible + mean * (1 - visible)
+
+    def forward(self, tokens: Tensor, images: Tensor, token_mask: TokenMask) -> Tensor:
+        """Frequency tokens of the visible places.
+
+        Args:
+            tokens: ``(B, K, D)`` visible tokens; unused, every guidance takes them.
+            images: ``(B, C, H, W)``, H and W multiples of ``patch_size``.
+            token_mask: Which tokens are visible.
+
+        Returns:
+            ``(B, K, D)``; with ``align='gather'`` row k is the place
+            ``token_mask.ids_keep[:, k]``.
+        """
+        if self.source == 'visible':
+            images = self._fill_masked(images, token_mask)
+        frequency = self.patch_embed(self.modulate(images))
+        ids = token_mask.ids_keep
+        if self.align == 'gather':
+            return gather_tokens(frequency, ids)
+        pooled = F.adaptive_avg_pool1d(frequency.transpose(1, 2), ids.shape[1])
+        return pooled.transpose(1, 2)

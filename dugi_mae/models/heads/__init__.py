@@ -1,0 +1,5 @@
+"""Pre-training heads."""
+
+from .pretrain_head import DuGIPretrainHead
+
+__all__ = ['DuGIPretrainHead']

@@ -1,0 +1,93 @@
+"""The usual pre-norm transformer block."""
+
+from __future__ import annotations
+
+from mmcv.cnn.bricks import DropPath
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dugi_mae.errors import DuGIError
+
+
+def check_heads(dim: int, num_heads: int) -> None:
+    """Raise unless ``dim`` splits evenly into heads."""
+    if num_heads < 1 or dim % num_heads:
+        raise DuGIError(
+            f'{dim} channels do not split into num_heads={num_heads} equal heads: '
+            'choose a divisor'
+        )
+
+
+def split_heads(x: Tensor, num_heads: int) -> Tensor:
+    """``(B, L, D)`` -> ``(B, heads, L, D / heads)``."""
+    return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
+
+
+def merge_heads(x: Tensor) -> Tensor:
+    """``(B, heads, L, D / heads)`` -> ``(B, L, D)``."""
+    return x.transpose(1, 2).flatten(2)
+
+
+class Mlp(nn.Module):
+    """Two linear layers with GELU between them, for tokens."""
+
+    def __init__(self, dim: int, hidden_dim: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(dim, hidden_dim)
+        self.act = nn.GELU()
+        self.fc2 = nn.Linear(hidden_dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, L, D)`` -> ``(B, L, D)``."""
+        return self.fc2(self.act(self.fc1(x)))
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention through ``scaled_dot_product_attention``.
+
+    Args:
+        dim: D.
+        num_heads: Number of heads, a divisor of D.
+    """
+
+    def __init__(self, dim: int, num_heads: int) -> None:
+        super().__init__()
+        check_heads(dim, num_heads)
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, L, D)`` -> ``(B, L, D)``."""
+        q, k, v = (split_heads(t, self.num_heads) for t in self.qkv(x).chunk(3, -1))
+        return self.proj(merge_heads(F.scaled_dot_product_attention(q, k, v)))
+
+
+class AttentionBlock(nn.Module):
+    """Pre-norm residual block: self-attention, then MLP.
+
+    Args:
+        dim: D.
+        num_heads: Number of attention heads.
+        mlp_ratio: Width of the MLP over D.
+        drop_path: Probability of dropping a residual branch.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        mlp_ratio: float = 4.0,
+        drop_path: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, eps=1e-6)
+        self.attn = SelfAttention(dim, num_heads)
+        self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
+        self.norm2 = nn.LayerNorm(dim, eps=1e-6)
+        self.mlp = Mlp(dim, int(dim * mlp_ratio))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, L, D)`` -> ``(B, L, D)``."""
+        x = x + self.drop_path(self.attn(self.norm1(x)))
+        return x + self.drop_path(self.mlp(self.norm2(x)))

@@ -1,0 +1,5 @@
+"""Self-supervised algorithms."""
+
+from .dugi_mae import DuGIMAE, Reconstruction
+
+__all__ = ['DuGIMAE', 'Reconstruction']

@@ -1,0 +1,46 @@
+"""Pure tensor functions: no modules, no registry."""
+
+from .entropy import softmax_entropy, token_entropy
+from .frequency import (
+    FILTER_MODES,
+    centred_log_spectrum,
+    filter_images,
+    radial_filter,
+    spectrum_distance,
+)
+from .masking import (
+    TokenMask,
+    gather_tokens,
+    grid_mask,
+    keep_by_score,
+    make_token_mask,
+    num_visible,
+    restore_tokens,
+)
+from .patches import patch_grid, patchify, unpatchify
+from .pos_embed import resize_pos_embed, sincos_pos_embed
+from .sparse_conv import conv_on_cells, visible_cells
+
+__all__ = [
+    'FILTER_MODES',
+    'TokenMask',
+    'centred_log_spectrum',
+    'conv_on_cells',
+    'filter_images',
+    'gather_tokens',
+    'grid_mask',
+    'keep_by_score',
+    'make_token_mask',
+    'num_visible',
+    'patch_grid',
+    'patchify',
+    'radial_filter',
+    'resize_pos_embed',
+    'restore_tokens',
+    'sincos_pos_embed',
+    'softmax_entropy',
+    'spectrum_distance',
+    'token_entropy',
+    'unpatchify',
+    'visible_cells',
+]

@@ -1,0 +1,1 @@
+"""Helpers that fit into no other room."""

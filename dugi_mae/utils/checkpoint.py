@@ -1,0 +1,109 @@
+"""Reading weight files safely and fitting their tensors to a model."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from torch import Tensor, nn
+
+from dugi_mae.errors import DuGIError
+from dugi_mae.ops import resize_pos_embed
+
+# What ordinary training checkpoints hold beside tensors: the MAE scripts save their
+# arguments, mmengine its log buffers (numpy arrays). Nothing else may be unpickled.
+_SAFE_GLOBALS = [
+    argparse.Namespace,
+    HistoryBuffer,
+    np.ndarray,
+    np.dtype,
+    np._core.multiarray._reconstruct,
+    np._core.multiarray.scalar,
+    *(type(np.dtype(t)) for t in ('f4', 'f8', 'i4', 'i8', '?')),
+]
+
+
+def adapt_input_channels(state_dict: dict, key: str, conv: nn.Conv2d) -> None:
+    """Fit the first convolution of a state dict to a model's input channels.
+
+    To one channel the kernels are summed, from one channel they are spread evenly:
+    either way the output for replicated grey input stays the same.
+
+    Args:
+        state_dict: Changed in place.
+        key: Name of the weight, ``(D, C, P, P)``; ignored when absent.
+        conv: The convolution it is meant for.
+    """
+    weight = state_dict.get(key)
+    if weight is None or weight.dim() != 4:
+        return
+    source, target = weight.shape[1], conv.in_channels
+    if source != target and target == 1:
+        state_dict[key] = weight.sum(dim=1, keepdim=True)
+    elif source != target and source == 1:
+        state_dict[key] = weight.expand(-1, target, -1, -1) / target
+
+
+def adapt_pos_embed(state_dict: dict, key: str, grid: tuple[int, int]) -> None:
+    """Resize a position embedding made for another square grid.
+
+    Args:
+        state_dict: Changed in place.
+        key: Name of the embedding, ``(1, L, D)``; ignored when absent.
+        grid: Rows and columns of the model.
+    """
+    embed = state_dict.get(key)
+    if embed is None or embed.dim() != 3 or embed.shape[1] == grid[0] * grid[1]:
+        return
+    side = math.isqrt(embed.shape[1])
+    if side * side == embed.shape[1]:
+        state_dict[key] = resize_pos_embed(embed, (side, side), grid)
+
+
+def read_checkpoint(path: str | Path) -> dict:
+    """Read a checkpoint without running any code that it may contain.
+
+    Args:
+        path: A file written by mmengine, by a MAE-style script or by ``torch.save``.
+
+    Returns:
+        What the file holds, tensors on the CPU.
+
+    Raises:
+        DuGIError: If the file is missing, damaged or holds objects that only an unsafe
+            load could build.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise DuGIError(f'{path} is a folder: name the .pth file in it')
+    if not path.is_file():
+        raise DuGIError(f'checkpoint {path} does not exist: check the path')
+    try:
+        with torch.serialization.safe_globals(_SAFE_GLOBALS):
+            content = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0][:200]
+        raise DuGIError(
+            f'checkpoint {path} cannot be read safely ({reason}): it is damaged or '
+            'holds more than weights, get the file again'
+        ) from error
+    if not isinstance(content, dict):
+        raise DuGIError(f'checkpoint {path} holds no state dict')
+    return content
+
+
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """Tensors of a checkpoint, from under ``state_dict`` or ``model`` if there."""
+    content = read_checkpoint(path)
+    for key in ('state_dict', 'model'):
+        if isinstance(content.get(key), dict):
+            content = content[key]
+            break
+    state_dict = {k: v for k, v in content.items() if isinstance(v, Tensor)}
+    if not state_dict:
+        raise DuGIError(f'checkpoint {path} holds no tensors: is it a weight file?')
+    return state_dict

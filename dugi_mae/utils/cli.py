@@ -1,0 +1,95 @@
+"""What the command-line tools share."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+
+from dugi_mae.errors import DuGIError
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that training and testing have in every OpenMMLab host."""
+    parser.add_argument('--work-dir', help='folder for logs, checkpoints and pictures')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config, for example optim_wrapper.optimizer'
+        '.lr=1e-4; lists as key="[a,b]" or key=a,b',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='job launcher',
+    )
+    # torch.distributed.run sets LOCAL_RANK; older launchers pass this flag.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Read the config of parsed arguments and apply the common flags.
+
+    Raises:
+        DuGIError: If the config does not exist.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    path = Path(args.config)
+    if not path.is_file():
+        names = [str(p) for p in Path('configs').rglob('*.py')]
+        near = difflib.get_close_matches(str(path), names, n=1, cutoff=0.3)
+        hint = f': did you mean {near[0]}?' if near else ': check the path'
+        raise DuGIError(f'config {path} does not exist{hint}')
+    config = Config.fromfile(path)
+    config.launcher = args.launcher
+    if args.cfg_options:
+        config.merge_from_dict(args.cfg_options)
+    if args.work_dir:
+        config.work_dir = args.work_dir
+    elif config.get('work_dir') is None:
+        config.work_dir = str(Path('work_dirs') / path.stem)
+    return config
+
+
+def enable_amp(config: Config) -> None:
+    """Switch a config to mixed precision.
+
+    Raises:
+        DuGIError: Where no accelerator is found, or another wrapper is configured.
+    """
+    if not torch.cuda.is_available():
+        raise DuGIError(
+            '--amp needs a GPU and none was found: leave --amp out to train in fp32'
+        )
+    wrapper = config.optim_wrapper
+    if wrapper.get('type', 'OptimWrapper') not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise DuGIError(
+            f'--amp does not go with optim_wrapper.type={wrapper.type}: leave one out'
+        )
+    wrapper.type = 'AmpOptimWrapper'
+    wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def run_cli(main: Callable[[], None]) -> None:
+    """Run a tool; bad input ends it with one line instead of a traceback.
+
+    Set ``DUGI_DEBUG=1`` to see the traceback.
+    """
+    try:
+        main()
+    except DuGIError as error:
+        if os.environ.get('DUGI_DEBUG'):
+            raise
+        # A data-loading worker wraps the message in its own traceback; the last line
+        # is what was meant.
+        lines = str(error).strip().splitlines()
+        sys.exit(f'DuGIError: {lines[-1].removeprefix("dugi_mae.errors.DuGIError: ")}')

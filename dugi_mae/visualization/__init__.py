@@ -1,0 +1,5 @@
+"""Pictures."""
+
+from .reconstruction import draw_reconstruction
+
+__all__ = ['draw_reconstruction']

@@ -1,0 +1,113 @@
+"""Picture panels of a pre-training model."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from dugi_mae.models.selfsup import DuGIMAE
+from dugi_mae.ops import patch_grid, token_entropy
+
+
+def to_grey(image: Tensor) -> np.ndarray:
+    """Channel mean of a ``(C, H, W)`` tensor as a ``(H, W)`` array."""
+    return image.detach().float().mean(dim=0).cpu().numpy()
+
+
+def draw_radial_profile(axes: Axes, model: DuGIMAE) -> None:
+    """Plot the gain of the guidance's filter over the spectral distance."""
+    afdm = model.guidance.afdm
+    with torch.no_grad():
+        distance = torch.linspace(0, 1, 101, device=afdm.raw_beta.device)
+        gain = afdm.gain(distance).cpu()
+        r, alpha, beta = (x.item() for x in (afdm.radius, afdm.alpha, afdm.beta))
+    axes.plot(distance.cpu(), gain)
+    axes.set(ylim=(0, 1.05), xlim=(0, 1), xlabel='D', ylabel='H(D)')
+    axes.set_title(f'r {r:.2f}  α {alpha:.2f}  β {beta:.2f}', fontsize=8)
+
+
+def figure_to_array(figure: Figure) -> np.ndarray:
+    """Render a figure to ``(H, W, 3)`` uint8 RGB, without a display."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def reconstruction_columns(
+    model: DuGIMAE, images: Tensor
+) -> list[tuple[str, list[np.ndarray], dict]]:
+    """What a panel shows of a batch.
+
+    Args:
+        model: In eval mode.
+        images: ``(B, C, H, W)``, normalised.
+
+    Returns:
+        For each column its title, one ``(H, W)`` or ``(rows, cols)`` array an image,
+        and arguments for matplotlib's ``imshow``.
+    """
+    result = model.reconstruct(images)
+    patch_size = model.head.patch_size
+    entropy = token_entropy(images, patch_size).cpu()
+    grid = patch_grid(images, patch_size)
+    grey = [to_grey(x) for x in images]
+    visible = result.visible[:, 0].cpu().numpy()
+    kept = [np.where(v > 0, g, np.nan) for g, v in zip(grey, visible, strict=True)]
+    columns = [
+        ('image', grey, dict(cmap='gray')),
+        (
+            'entropy (bits)',
+            [e.reshape(grid).numpy() for e in entropy],
+            dict(cmap='magma', vmin=0, vmax=8),
+        ),
+        ('kept tokens', kept, dict(cmap='gray')),
+    ]
+    if model.guidance is not None:
+        with torch.no_grad():
+            filtered = model.guidance.afdm.modulate(images)
+        columns.append(
+            ('AFDM output', [to_grey(x) for x in filtered], dict(cmap='gray'))
+        )
+    composite = [to_grey(x) for x in result.composite]
+    columns.append(('reconstruction', composite, dict(cmap='gray')))
+    return columns
+
+
+def draw_reconstruction(model: DuGIMAE, images: Tensor) -> np.ndarray:
+    """A panel with one row an image.
+
+    Image, entropy map, kept tokens, AFDM output with the filter's radial profile, and
+    the image with its masked places painted by the decoder.
+
+    Args:
+        model: In eval mode.
+        images: ``(B, C, H, W)``, normalised.
+
+    Returns:
+        ``(H, W, 3)`` uint8 RGB.
+    """
+    columns = reconstruction_columns(model, images)
+    with_profile = model.guidance is not None
+    num_cols = len(columns) + with_profile
+    figure = Figure((2.2 * num_cols, 2.3 * len(images)), layout='constrained')
+    axes = figure.subplots(len(images), num_cols, squeeze=False)
+    for col, (title, arrays, style) in enumerate(columns):
+        for row, array in enumerate(arrays):
+            cell = axes[row, col]
+            if title in ('kept tokens', 'reconstruction'):
+                # The grey scale of the image itself, so that errors stay visible.
+                grey = columns[0][1][row]
+                style = style | dict(vmin=grey.min(), vmax=grey.max())
+            cell.imshow(array, **style)
+            cell.set_axis_off()
+            if row == 0:
+                cell.set_title(title, fontsize=9)
+    if with_profile:
+        draw_radial_profile(axes[0, -1], model)
+        for cell in axes[1:, -1]:
+            cell.set_axis_off()
+    return figure_to_array(figure)

@@ -1,0 +1,87 @@
+"""Test a checkpoint with any dugi_mae config and print its metrics.
+
+For a pre-training config the metric is the reconstruction of held-out images.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.evaluator import DumpResults
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from dugi_mae.errors import DuGIError
+from dugi_mae.utils.cli import add_common_arguments, load_config, run_cli
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the flags, those of the hosts' own ``tools/test.py``."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--out', help='dump the predictions to this .pkl file')
+    parser.add_argument(
+        '--show', action='store_true', help='show predictions in a window'
+    )
+    parser.add_argument('--show-dir', help='save painted predictions to this folder')
+    parser.add_argument(
+        '--wait-time', type=float, default=2, help='seconds between two pictures'
+    )
+    parser.add_argument('--tta', action='store_true', help='test-time augmentation')
+    add_common_arguments(parser)
+    return parser.parse_args()
+
+
+def enable_pictures(config: Config, args: argparse.Namespace) -> None:
+    """Switch the host's visualization hook on."""
+    hook = config.default_hooks.get('visualization')
+    if hook is None:
+        raise DuGIError(
+            f'--show and --show-dir need default_hooks.visualization in {args.config}'
+        )
+    hook.update(draw=True, show=args.show, wait_time=args.wait_time)
+    if args.show_dir:
+        # Every host saves below the visualizer's folder, mmdet also to its own.
+        config.visualizer['save_dir'] = args.show_dir
+        if hook.type == 'DetVisualizationHook':
+            hook.test_out_dir = args.show_dir
+
+
+def enable_tta(config: Config, args: argparse.Namespace) -> None:
+    """Wrap the model and swap the pipeline for test-time augmentation."""
+    for key in ('tta_model', 'tta_pipeline'):
+        if key not in config:
+            raise DuGIError(f'--tta needs {key} in {args.config}')
+    config.test_dataloader.dataset.pipeline = config.tta_pipeline
+    config.model = dict(**config.tta_model, module=config.model)
+
+
+def main() -> None:
+    """Build the runner of a config and test a checkpoint."""
+    args = parse_args()
+    config = load_config(args)
+    if not Path(args.checkpoint).is_file():
+        raise DuGIError(f'checkpoint {args.checkpoint} does not exist: check the path')
+    config.load_from = args.checkpoint
+    if args.show or args.show_dir:
+        enable_pictures(config, args)
+    if args.tta:
+        enable_tta(config, args)
+    if 'test_dataloader' not in config:
+        raise DuGIError(f'{args.config} has no test_dataloader: nothing to test on')
+    build = RUNNERS.build if 'runner_type' in config else Runner.from_cfg
+    runner = build(config)
+    if args.out:
+        if not args.out.endswith(('.pkl', '.pickle')):
+            raise DuGIError(f'--out {args.out}: name a .pkl file')
+        runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
+    runner.test()
+
+
+if __name__ == '__main__':
+    run_cli(main)
