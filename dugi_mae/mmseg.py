@@ -8,5 +8,13 @@ segmentation data sets known to mmseg.
 from . import datasets, engine, models
 from .datasets.sirst import SIRSTDataset
 from .datasets.transforms.target_mask import LoadTargetMask
+from .evaluation.class_iou_metric import ClassIoUMetric
 
-__all__ = ['LoadTargetMask', 'SIRSTDataset', 'datasets', 'engine', 'models']
+__all__ = [
+    'ClassIoUMetric',
+    'LoadTargetMask',
+    'SIRSTDataset',
+    'datasets',
+    'engine',
+    'models',
+]

@@ -1,15 +1,16 @@
 # DuGI-MAE, tiny encoder, on a small unlabelled folder: about an hour on 2 CPU cores
-# for 2,600 images. Departs from the paper's schedule where so few steps need it:
-# batch 32 and a higher learning rate.
+# for 2,600 images. Departs from the paper's recipe where so few steps need it: small
+# batches, a higher learning rate, and crops of at least half the image (these images
+# are 240 pixels high: smaller crops are mostly blur).
 _base_ = [
     '../_base_/models/dugi-mae_convvit-tiny.py',
-    '../_base_/datasets/infrared-unlabeled_bs32.py',
+    '../_base_/datasets/infrared-unlabeled_bs16.py',
     '../_base_/schedules/pretrain_adamw_400e.py',
     '../_base_/pretrain_runtime.py',
 ]
 max_epochs = 16
-warmup_epochs = 2
-optim_wrapper = dict(optimizer=dict(lr=7.5e-4), clip_grad=dict(max_norm=3.0))
+warmup_epochs = 1
+optim_wrapper = dict(optimizer=dict(lr=1e-3), clip_grad=dict(max_norm=3.0))
 param_scheduler = [
     dict(
         type='LinearLR',
@@ -29,5 +30,5 @@ param_scheduler = [
     ),
 ]
 train_cfg = dict(max_epochs=max_epochs, val_interval=2)
-default_hooks = dict(logger=dict(interval=20))
-auto_scale_lr = dict(base_batch_size=32)
+default_hooks = dict(logger=dict(interval=40))
+auto_scale_lr = dict(base_batch_size=16)

@@ -42,6 +42,10 @@ param_scheduler = [
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=300)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
-default_hooks = dict(checkpoint=dict(interval=300, max_keep_ckpts=1, save_best='mIoU'))
+default_hooks = dict(
+    checkpoint=dict(
+        interval=300, max_keep_ckpts=1, save_best='IoU.target', rule='greater'
+    )
+)
 randomness = dict(seed=0)
 auto_scale_lr = dict(base_batch_size=8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +15,37 @@ from torch import Tensor, nn
 from dugi_mae.errors import DuGIError
 from dugi_mae.ops import resize_pos_embed
 
-# What ordinary training checkpoints hold beside tensors: the MAE scripts save their
-# arguments, mmengine its log buffers (numpy arrays). Nothing else may be unpickled.
-_SAFE_GLOBALS = [
-    argparse.Namespace,
-    HistoryBuffer,
-    np.ndarray,
-    np.dtype,
-    np._core.multiarray._reconstruct,
-    np._core.multiarray.scalar,
-    *(type(np.dtype(t)) for t in ('f4', 'f8', 'i4', 'i8', '?')),
-]
+
+def _history_buffer_method(owner: type, name: str) -> Callable:
+    """Stand-in for ``getattr`` while unpickling mmengine's log buffers."""
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
+        raise DuGIError(f'a checkpoint may not ask for {name} of {owner}')
+    return getattr(owner, name)
+
+
+def _safe_globals() -> list:
+    """What ordinary training checkpoints hold beside tensors.
+
+    The MAE scripts save their arguments, mmengine its log buffers (numpy arrays with
+    references to the buffer's own methods). Nothing else may be unpickled.
+    """
+    reconstruct, scalar = (
+        np.empty(0).__reduce__()[0],
+        np.float64(0).__reduce__()[0],
+    )
+    return [
+        argparse.Namespace,
+        HistoryBuffer,
+        (_history_buffer_method, 'builtins.getattr'),
+        np.ndarray,
+        np.dtype,
+        # NumPy 1 and 2 write these under different module names.
+        (reconstruct, 'numpy.core.multiarray._reconstruct'),
+        (reconstruct, 'numpy._core.multiarray._reconstruct'),
+        (scalar, 'numpy.core.multiarray.scalar'),
+        (scalar, 'numpy._core.multiarray.scalar'),
+        *(type(np.dtype(t)) for t in ('f4', 'f8', 'i4', 'i8', '?')),
+    ]
 
 
 def adapt_input_channels(state_dict: dict, key: str, conv: nn.Conv2d) -> None:
@@ -83,7 +104,7 @@ def read_checkpoint(path: str | Path) -> dict:
     if not path.is_file():
         raise DuGIError(f'checkpoint {path} does not exist: check the path')
     try:
-        with torch.serialization.safe_globals(_SAFE_GLOBALS):
+        with torch.serialization.safe_globals(_safe_globals()):
             content = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:
         reason = str(error).strip().splitlines()[0][:200]

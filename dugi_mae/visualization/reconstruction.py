@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -26,7 +28,7 @@ def draw_radial_profile(axes: Axes, model: DuGIMAE) -> None:
         gain = afdm.gain(distance).cpu()
         r, alpha, beta = (x.item() for x in (afdm.radius, afdm.alpha, afdm.beta))
     axes.plot(distance.cpu(), gain)
-    axes.set(ylim=(0, 1.05), xlim=(0, 1), xlabel='D', ylabel='H(D)')
+    axes.set(ylim=(0, 1.05), xlim=(0, 1), xlabel='D', ylabel='H(D)', box_aspect=1)
     axes.set_title(f'r {r:.2f}  α {alpha:.2f}  β {beta:.2f}', fontsize=8)
 
 
@@ -62,7 +64,7 @@ def reconstruction_columns(
         (
             'entropy (bits)',
             [e.reshape(grid).numpy() for e in entropy],
-            dict(cmap='magma', vmin=0, vmax=8),
+            dict(cmap='magma', vmin=2, vmax=8),
         ),
         ('kept tokens', kept, dict(cmap='gray')),
     ]
@@ -77,7 +79,11 @@ def reconstruction_columns(
     return columns
 
 
-def draw_reconstruction(model: DuGIMAE, images: Tensor) -> np.ndarray:
+def draw_reconstruction(
+    model: DuGIMAE,
+    images: Tensor,
+    extra: Sequence[tuple[str, list[np.ndarray]]] = (),
+) -> np.ndarray:
     """A panel with one row an image.
 
     Image, entropy map, kept tokens, AFDM output with the filter's radial profile, and
@@ -86,11 +92,13 @@ def draw_reconstruction(model: DuGIMAE, images: Tensor) -> np.ndarray:
     Args:
         model: In eval mode.
         images: ``(B, C, H, W)``, normalised.
+        extra: More columns: a title and one ``(H, W)`` or ``(H, W, 3)`` array an image.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB.
     """
     columns = reconstruction_columns(model, images)
+    columns += [(title, arrays, dict(cmap='gray')) for title, arrays in extra]
     with_profile = model.guidance is not None
     num_cols = len(columns) + with_profile
     figure = Figure((2.2 * num_cols, 2.3 * len(images)), layout='constrained')

@@ -65,5 +65,5 @@ test_dataloader = dict(
         pipeline=test_pipeline,
     ),
 )
-val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU', 'mFscore'])
+val_evaluator = dict(type='ClassIoUMetric', iou_metrics=['mIoU', 'mFscore'])
 test_evaluator = val_evaluator

@@ -19,8 +19,8 @@ class ReconstructionHook(Hook):
     A panel (image, entropy map, kept tokens, AFDM output and radial profile,
     reconstruction) goes to the runner's visualizer after every ``interval``-th
     epoch; with the local backend that is ``WORK_DIR/TIME/vis_data/vis_image/``. The
-    images are the first of the validation set, or of the training set where there is
-    none. r, alpha and beta appear beside the loss in every log line. Registered in
+    images are spread evenly over the validation set, or the training set where there
+    is none. r, alpha and beta appear beside the loss in every log line. Registered in
     mmengine's root.
 
     Args:
@@ -64,8 +64,9 @@ class ReconstructionHook(Hook):
         runner.visualizer.add_image('reconstruction', panel, step=runner.epoch + 1)
 
     def _load_images(self, runner: Runner) -> torch.Tensor:
-        """The first images of the validation (or training) set, normalised."""
+        """Evenly spaced images of the validation (or training) set, normalised."""
         loop = runner.val_loop or runner.train_loop
         dataset, collate = loop.dataloader.dataset, loop.dataloader.collate_fn
-        batch = collate([dataset[i] for i in range(min(self.num_images, len(dataset)))])
+        count = min(self.num_images, len(dataset))
+        batch = collate([dataset[i * len(dataset) // count] for i in range(count)])
         return self._model(runner).data_preprocessor(batch, False)['inputs']

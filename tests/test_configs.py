@@ -1,0 +1,144 @@
+"""Every config loads, builds and trains."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+
+from dugi_mae.datasets.synthetic import write_dataset
+from dugi_mae.models.backbones import resolve_arch
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = sorted(
+    path.relative_to(ROOT / 'configs').as_posix()
+    for path in (ROOT / 'configs').rglob('*.py')
+    if '_base_' not in path.parts
+)
+TOY_ARCH = dict(embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)
+
+
+@pytest.fixture(scope='module')
+def toy_data(tmp_path_factory):
+    """Eight synthetic images, unlabelled and in the SIRST layout."""
+    return write_dataset(
+        tmp_path_factory.mktemp('toy'), num_images=12, height=96, width=128, seed=3
+    )
+
+
+def all_types(node) -> list:
+    """Every ``type`` of a config, in order of its keys."""
+    if isinstance(node, dict):
+        own = [node['type']] if 'type' in node else []
+        return own + [t for key in sorted(node) for t in all_types(node[key])]
+    if isinstance(node, (list, tuple)):
+        return [t for item in node for t in all_types(item)]
+    return []
+
+
+def shrink_model(model: dict) -> None:
+    """Give the encoder and what hangs on it toy widths."""
+    widths = dict(
+        zip(
+            resolve_arch(model['backbone']['arch']).embed_dims,
+            TOY_ARCH['embed_dims'],
+            strict=True,
+        )
+    )
+    model['backbone']['arch'] = TOY_ARCH
+    model['backbone']['init_cfg'] = None
+    for part in ('guidance', 'neck'):
+        if model.get(part):
+            model[part]['embed_dims'] = 16
+    if model.get('guidance'):
+        model['guidance']['num_heads'] = 2
+    if 'decoder_embed_dims' in model.get('neck', {}):
+        model['neck'].update(decoder_embed_dims=16, decoder_num_heads=2)
+    for part in ('decode_head', 'auxiliary_head'):
+        if part in model:
+            head = model[part]
+            channels = head['in_channels']
+            head['in_channels'] = (
+                [widths[c] for c in channels]
+                if isinstance(channels, (list, tuple))
+                else widths[channels]
+            )
+            head['channels'] = 8
+
+
+def shrink_run(config: Config, toy_data, work_dir: Path) -> None:
+    """Two iterations on toy data in this process."""
+    labelled = config.get('default_scope') != 'mmpretrain'
+    root = toy_data.labelled if labelled else toy_data.unlabeled
+    for name in ('train', 'val', 'test'):
+        loader = config.get(f'{name}_dataloader')
+        if loader:
+            loader.update(num_workers=0, persistent_workers=False, batch_size=2)
+            loader.dataset.data_root = str(root)
+            # A twentieth of a handful of images is none.
+            if loader.dataset.get('split'):
+                loader.dataset.val_fraction = 0.4
+    if config.train_cfg.type == 'IterBasedTrainLoop':
+        config.train_cfg.max_iters = 2
+        config.train_cfg.pop('val_interval', None)
+    else:
+        config.train_cfg.max_epochs = 1
+        config.train_cfg.pop('val_interval', None)
+        config.train_dataloader.dataset.indices = 4
+    config.param_scheduler = None
+    config.default_hooks.checkpoint.pop('save_best', None)
+    config.work_dir = str(work_dir)
+
+
+def test_there_are_configs():
+    """The parametrised tests below are not empty."""
+    assert len(CONFIGS) >= 5
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_config_trains_two_iterations(name, toy_data, tmp_path):
+    """A config trains two steps on toy data; the override changes sizes, not types."""
+    config = Config.fromfile(ROOT / 'configs' / name)
+    types = all_types(copy.deepcopy(config.model.to_dict()))
+    shrink_model(config.model)
+    assert [t for t in types if t != 'DuGIPretrained'] == all_types(
+        config.model.to_dict()
+    )
+    shrink_run(config, toy_data, tmp_path)
+
+    runner = Runner.from_cfg(config)
+    before = {k: v.clone() for k, v in runner.model.named_parameters()}
+    runner.train()
+    assert runner.iter == 2
+    after = dict(runner.model.named_parameters())
+    moved = [k for k, v in before.items() if not torch.equal(v, after[k])]
+    trained = [k for k, v in after.items() if v.requires_grad]
+    assert sorted(moved) == sorted(trained)
+    assert all(v.isfinite().all() for v in after.values())
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_config_builds_at_full_size(name):
+    """Widths of encoder, guidance, neck and heads fit together as the config says."""
+    config = Config.fromfile(ROOT / 'configs' / name)
+    init_default_scope(config.default_scope)
+    from mmengine.registry import MODELS
+
+    with torch.device('meta'):
+        model = MODELS.build(config.model)
+        images = torch.zeros(2, 3, 64, 64)
+        backbone = model.backbone
+        if hasattr(model, 'masking'):
+            assert (
+                model.guidance.inject.query.in_features
+                == (backbone.arch.embed_dims[-1])
+            )
+            assert model.neck.decoder_embed.in_features == backbone.arch.embed_dims[-1]
+        else:
+            maps = backbone(images)
+            assert model.decode_head(maps).shape[:2] == (2, model.num_classes)

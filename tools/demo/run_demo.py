@@ -1,0 +1,184 @@
+"""The whole story in a few minutes: pre-train, look, fine-tune, score.
+
+Runs a short tiny pre-training, carries the encoder into UPerNet, fine-tunes it on small
+targets, prints the metrics and writes one picture panel. Everything is trained by
+tools/train.py and scored by tools/test.py. Without folders it uses the real data at
+DUGI_DATA (or ../shared/data), else scenes of our own generator. The runs are far too
+short to be good: configs/pretrain and configs/segmentation hold the real schedules.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmengine.dataset import Compose
+from mmseg.apis import init_model
+from mmseg.registry import DATASETS
+
+from dugi_mae.apis import init_pretrain_model, normalise
+from dugi_mae.datasets.synthetic import write_dataset
+from dugi_mae.errors import DuGIError
+from dugi_mae.utils.cli import run_cli
+from dugi_mae.visualization import draw_reconstruction, draw_target_overlay
+
+ROOT = Path(__file__).resolve().parents[2]
+PRETRAIN = ROOT / 'configs' / 'demo' / 'pretrain_tiny.py'
+FINETUNE = ROOT / 'configs' / 'demo' / 'finetune_upernet.py'
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the flags."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--unlabeled', type=Path, help='folder of infrared images')
+    parser.add_argument(
+        '--data', type=Path, help='small-target set in the SIRST v1 layout'
+    )
+    parser.add_argument(
+        '--out', type=Path, default=Path('work_dirs/demo'), help='folder for results'
+    )
+    return parser.parse_args()
+
+
+def find_data(args: argparse.Namespace) -> tuple[Path, Path]:
+    """The given folders, else real data, else synthetic scenes."""
+    for name, folder in (('UNLABELED', args.unlabeled), ('DATA', args.data)):
+        if folder and not folder.is_dir():
+            raise DuGIError(f'{name} folder {folder} does not exist: correct the path')
+    root = Path(os.environ.get('DUGI_DATA', ROOT.parent / 'shared' / 'data'))
+    unlabeled = args.unlabeled or root / 'infrared_unlabeled'
+    data = args.data or root / 'sirst'
+    if not (unlabeled.is_dir() and data.is_dir()):
+        print('No real images at hand: drawing synthetic infrared scenes ...')
+        synthetic = write_dataset(args.out / 'synthetic', num_images=240)
+        unlabeled = unlabeled if unlabeled.is_dir() else synthetic.unlabeled
+        data = data if data.is_dir() else synthetic.labelled
+    print(f'Unlabelled images: {unlabeled}\nSmall targets:     {data}')
+    return unlabeled.resolve(), data.resolve()
+
+
+def run_tool(name: str, config: Path, *arguments: str, work_dir: Path) -> None:
+    """Run a command-line tool: log to a file, progress bar to the terminal."""
+    work_dir.mkdir(parents=True, exist_ok=True)
+    log = work_dir / f'{Path(name).stem}_log.txt'
+    command = [sys.executable, str(ROOT / 'tools' / name), str(config)]
+    with log.open('w') as stream:
+        result = subprocess.run(
+            [*command, *arguments],
+            stdout=stream,
+            env=os.environ | {'PYTHONWARNINGS': 'ignore'},
+        )
+    if result.returncode:
+        raise DuGIError(f'tools/{name} failed: its log is {log}')
+
+
+def last_checkpoint(work_dir: Path) -> str:
+    """The file that ``last_checkpoint`` of a work dir names."""
+    return (work_dir / 'last_checkpoint').read_text().strip()
+
+
+def train_and_test(config: Path, work_dir: Path, train: list[str], test: list[str]):
+    """Train, then test the last checkpoint; returns the metrics."""
+    flags = ['--work-dir', str(work_dir), '--cfg-options']
+    run_tool('train.py', config, *flags, *train, work_dir=work_dir)
+    checkpoint = last_checkpoint(work_dir)
+    run_tool('test.py', config, checkpoint, *flags, *test, work_dir=work_dir)
+    newest = max(work_dir.glob('*/*.json'), key=lambda p: p.stat().st_mtime)
+    return json.loads(newest.read_text())
+
+
+def square(array: np.ndarray, side: int, interpolation: int) -> np.ndarray:
+    """The middle square of ``(H, W)`` at ``side`` x ``side`` pixels."""
+    height, width = array.shape
+    size = min(height, width)
+    top, left = (height - size) // 2, (width - size) // 2
+    middle = array[top : top + size, left : left + size]
+    return cv2.resize(middle, (side, side), interpolation=interpolation)
+
+
+def draw_panel(
+    pretrain_dir: Path, finetune_dir: Path, data: Path, rows: int = 4
+) -> np.ndarray:
+    """The story of a few test images in one picture, ``(H, W, 3)`` RGB."""
+    segmenter = init_model(str(FINETUNE), last_checkpoint(finetune_dir), device='cpu')
+    config = segmenter.cfg.test_dataloader.dataset
+    pipeline = Compose(config.pipeline)
+    config.update(data_root=str(data), pipeline=[])
+    dataset = DATASETS.build(config)
+
+    greys, overlays = [], []
+    for index in range(0, len(dataset), max(1, len(dataset) // rows)):
+        sample = pipeline(dataset[index])
+        batch = {k: [v] for k, v in sample.items()}
+        result = segmenter.test_step(batch)[0]
+        predicted = result.pred_sem_seg.data[0].numpy().astype(np.uint8)
+        truth = result.gt_sem_seg.data[0].numpy().astype(np.uint8)
+        grey = sample['inputs'][0].numpy()
+        grey = cv2.resize(grey, truth.shape[::-1], interpolation=cv2.INTER_AREA)
+        greys.append(square(grey, 224, cv2.INTER_AREA))
+        overlays.append(
+            draw_target_overlay(
+                square(grey, 224, cv2.INTER_LINEAR),
+                square(predicted, 224, cv2.INTER_NEAREST) > 0,
+                square(truth, 224, cv2.INTER_NEAREST) > 0,
+            )
+        )
+    model = init_pretrain_model(PRETRAIN, last_checkpoint(pretrain_dir))
+    images = np.repeat(np.stack(greys[:rows])[..., None], 3, axis=-1)
+    title = 'green hit, red false, yellow missed'
+    return draw_reconstruction(
+        model, normalise(model, images), [(title, overlays[:rows])]
+    )
+
+
+def main() -> None:
+    """Run the story."""
+    start = time.time()
+    args = parse_args()
+    unlabeled, data = find_data(args)
+    pretrain_dir, finetune_dir = args.out / 'pretrain', args.out / 'finetune'
+
+    print('\n1/3 Pre-training the tiny encoder on unlabelled images')
+    folders = [
+        f'{split}_dataloader.dataset.data_root={unlabeled}'
+        for split in ('train', 'test')
+    ]
+    pretrained = train_and_test(PRETRAIN, pretrain_dir, folders[:1], folders[1:])
+    print('\n2/3 Fine-tuning UPerNet on small targets with that encoder')
+    finetuned = train_and_test(
+        FINETUNE,
+        finetune_dir,
+        [
+            f'train_dataloader.dataset.data_root={data}',
+            f'model.backbone.init_cfg.checkpoint={last_checkpoint(pretrain_dir)}',
+        ],
+        [f'test_dataloader.dataset.data_root={data}'],
+    )
+    print('\n3/3 Drawing the panel')
+    panel = args.out / 'panel.png'
+    picture = draw_panel(pretrain_dir, finetune_dir, data)
+    cv2.imwrite(str(panel), picture[..., ::-1])
+
+    print(f'\nDone in {(time.time() - start) / 60:.1f} min.')
+    print('Reconstruction of held-out images (mean squared error on masked pixels):')
+    for key, value in pretrained.items():
+        if key.startswith('reconstruction/'):
+            print(f'  {key.split("/")[1]:24s} {value:.4f}')
+    print('Small targets on the test split (percent):')
+    for key in ('IoU.target', 'mIoU', 'mFscore'):
+        if key in finetuned:
+            print(f'  {key:24s} {finetuned[key]:.2f}')
+    print(f'Panel: {panel}')
+
+
+if __name__ == '__main__':
+    run_cli(main)
