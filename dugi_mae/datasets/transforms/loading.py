@@ -79,7 +79,7 @@ def decode(content: bytes, path: str = 'image', luma_only: bool = False) -> ndar
                 image = tifffile.imread(io.BytesIO(content), key=0)
         except Exception:  # cv2 and tifffile raise many kinds on damaged files
             image = None
-    if image is None:
+    if image is None or not image.size:
         raise DuGIError(
             f'{path} is damaged, cut short or not an image: copy it again, convert it '
             'to PNG, JPEG or TIFF, or remove it'

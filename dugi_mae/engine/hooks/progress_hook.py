@@ -42,7 +42,7 @@ class ProgressBarHook(Hook):
         """Advance by one iteration and show the loss."""
         self._bar.update()
         if outputs and 'loss' in outputs:
-            self._bar.set_postfix(loss=f'{float(outputs["loss"]):.4f}', refresh=False)
+            self._bar.set_postfix(loss=f'{outputs["loss"].item():.4f}', refresh=False)
 
     def after_train(self, runner: Runner) -> None:
         """Close the bar."""

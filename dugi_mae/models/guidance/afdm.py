@@ -16,7 +16,6 @@ from dugi_mae.ops import (
     FILTER_MODES,
     TokenMask,
     filter_images,
-    gather_tokens,
     grid_mask,
     patch_grid,
     radial_filter,
@@ -140,9 +139,8 @@ class AdaptiveFrequencyModulation(BaseModule):
         """
         if self.source == 'visible':
             images = self._fill_masked(images, token_mask)
-        frequency = self.patch_embed(self.modulate(images))
-        ids = token_mask.ids_keep
+        filtered, ids = self.modulate(images), token_mask.ids_keep
         if self.align == 'gather':
-            return gather_tokens(frequency, ids)
-        pooled = F.adaptive_avg_pool1d(frequency.transpose(1, 2), ids.shape[1])
-        return pooled.transpose(1, 2)
+            return self.patch_embed(filtered, ids)
+        frequency = self.patch_embed(filtered).transpose(1, 2)
+        return F.adaptive_avg_pool1d(frequency, ids.shape[1]).transpose(1, 2)

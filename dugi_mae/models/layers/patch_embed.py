@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dugi_mae.ops import gather_tokens, patchify
 
 from .norm import LayerNorm2d
 
@@ -28,7 +31,9 @@ class ConvPatchEmbed(nn.Module):
 
 
 class TokenEmbed(nn.Module):
-    """Linear embedding of whole tokens, one convolution as in a plain ViT.
+    """Linear embedding of whole tokens, as in a plain ViT.
+
+    The weights are stored as the strided convolution of the published checkpoints.
 
     Args:
         in_channels: Channels of the image.
@@ -40,6 +45,19 @@ class TokenEmbed(nn.Module):
         super().__init__()
         self.proj = nn.Conv2d(in_channels, embed_dims, patch_size, patch_size)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """``(B, C, H, W)`` -> ``(B, L, D)`` in raster order."""
-        return self.proj(images).flatten(2).transpose(1, 2)
+    def forward(self, images: Tensor, ids: Tensor | None = None) -> Tensor:
+        """Embed all tokens, or those that are wanted.
+
+        Args:
+            images: ``(B, C, H, W)``, H and W multiples of the patch size.
+            ids: ``(B, K)`` raster indices; ``None`` embeds all L tokens.
+
+        Returns:
+            ``(B, L, D)`` in raster order, or ``(B, K, D)`` in the order of ``ids``.
+        """
+        pixels = patchify(images, self.proj.kernel_size[0])
+        if ids is not None:
+            pixels = gather_tokens(pixels, ids)
+        # The channel is the fastest index within a token of pixels.
+        weight = self.proj.weight.permute(0, 2, 3, 1).flatten(1)
+        return F.linear(pixels, weight, self.proj.bias)

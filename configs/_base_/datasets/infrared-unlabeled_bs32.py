@@ -2,29 +2,12 @@
 # names, are held out to measure the reconstruction. Set DUGI_DATA to the folder that
 # holds your data sets.
 _base_ = './inf590k_bs96.py'
-train_pipeline = [
-    dict(type='LoadInfraredImage'),
-    dict(
-        type='RandomResizedCrop',
-        scale=224,
-        crop_ratio_range=(0.5, 1.0),
-        backend='cv2',
-        interpolation='bicubic',
-    ),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PackInputs'),
-]
 data_root = '{{$DUGI_DATA:../shared/data}}/infrared_unlabeled'
 train_dataloader = dict(
-    batch_size=16,
+    batch_size=32,
     num_workers=2,
     pin_memory=False,
-    dataset=dict(
-        data_root=data_root,
-        split='train',
-        val_fraction=0.05,
-        pipeline=train_pipeline,
-    ),
+    dataset=dict(data_root=data_root, split='train', val_fraction=0.05),
 )
 val_dataloader = dict(
     batch_size=32,

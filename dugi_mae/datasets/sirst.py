@@ -1,0 +1,134 @@
+"""Single-frame infrared small targets: SIRST v1, SIRST-V2 and sets laid out alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS
+
+from dugi_mae.datasets.pretrain import IMAGE_EXTENSIONS
+from dugi_mae.errors import DuGIError
+
+#: Where images and masks lie below the data folder, in order of preference.
+LAYOUTS = (
+    ('mixed', 'annotations/masks'),  # SIRST-V2
+    ('images', 'masks'),  # SIRST v1, BasicIRSTD
+)
+#: What may stand between an image's name and its mask's extension.
+MASK_SUFFIXES = ('_pixels0', '')
+
+
+def files_by_stem(folder: Path) -> dict[str, Path]:
+    """The images of a folder (not below it) by their names without extension."""
+    if not folder.is_dir():
+        raise DuGIError(f'folder {folder} does not exist: correct data_prefix')
+    return {
+        path.stem: path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in IMAGE_EXTENSIONS
+    }
+
+
+def read_split(path: Path) -> list[str]:
+    """Names of a split file, one a line; blank lines and extensions are dropped.
+
+    Args:
+        path: A text file.
+
+    Returns:
+        Names without extension, in the order of the file.
+    """
+    if not path.is_file():
+        near = sorted(p.name for p in path.parent.glob('*.txt')) or ['none']
+        raise DuGIError(
+            f'split file {path} does not exist: correct ann_file (found there: '
+            f'{", ".join(near[:8])})'
+        )
+    names = []
+    for line in path.read_text(encoding='utf-8').splitlines():
+        name = line.strip()
+        if name:
+            suffix = Path(name).suffix.lower()
+            names.append(name[: -len(suffix)] if suffix in IMAGE_EXTENSIONS else name)
+    if not names:
+        raise DuGIError(f'split file {path} is empty: write one image name a line')
+    return names
+
+
+@DATASETS.register_module()
+class SIRSTDataset(BaseSegDataset):
+    """Images with target masks; backgrounds without any target are kept.
+
+    Layouts found by themselves: ``images/`` with ``masks/`` (SIRST v1, BasicIRSTD) and
+    ``mixed/`` with ``annotations/masks/`` (SIRST-V2), mask names ``<name>.png`` or
+    ``<name>_pixels0.png``. Masks are read by ``LoadTargetMask``.
+
+    Args:
+        data_root: Folder of the set.
+        ann_file: Split file relative to ``data_root``, such as ``idx_427/train.txt``
+            or ``splits/train_full.txt``; ``''`` takes all images.
+        **kwargs: As in mmseg's ``BaseSegDataset`` (``pipeline``, ``data_prefix``, ...).
+
+    Raises:
+        DuGIError: If a folder, split, image or mask is missing or a split is empty.
+    """
+
+    METAINFO = dict(
+        classes=('background', 'target'), palette=[[0, 0, 0], [255, 40, 40]]
+    )
+
+    def __init__(self, data_root: str, ann_file: str = '', **kwargs) -> None:
+        root = Path(data_root)
+        if not root.is_dir():
+            raise DuGIError(f'data folder {root} does not exist: correct data_root')
+        kwargs.setdefault('data_prefix', self.find_layout(root))
+        super().__init__(ann_file=ann_file, data_root=str(root), **kwargs)
+
+    @staticmethod
+    def find_layout(root: Path) -> dict[str, str]:
+        """The layout of a data folder, as mmseg's ``data_prefix``."""
+        for images, masks in LAYOUTS:
+            if (root / images).is_dir() and (root / masks).is_dir():
+                return dict(img_path=images, seg_map_path=masks)
+        known = ' or '.join(f'{images}/ with {masks}/' for images, masks in LAYOUTS)
+        raise DuGIError(
+            f'data folder {root} has none of the known layouts: expected {known}; '
+            'correct data_root or set data_prefix'
+        )
+
+    def load_data_list(self) -> list[dict]:
+        """List the images of the split with their masks."""
+        img_dir, mask_dir = (
+            Path(self.data_prefix[key]) for key in ('img_path', 'seg_map_path')
+        )
+        images, masks = files_by_stem(img_dir), files_by_stem(mask_dir)
+        names = read_split(Path(self.ann_file)) if self.ann_file else sorted(images)
+        if not names:
+            raise DuGIError(f'folder {img_dir} holds no image: copy the set there')
+        samples = []
+        for name in names:
+            if name not in images:
+                raise DuGIError(
+                    f'image {name} of {self.ann_file} is not in {img_dir}: copy it '
+                    'there or take it off the list'
+                )
+            mask = next(
+                (masks[name + s] for s in MASK_SUFFIXES if name + s in masks), None
+            )
+            if mask is None:
+                raise DuGIError(
+                    f'image {images[name]} has no mask: expected {mask_dir}/{name}'
+                    f'{MASK_SUFFIXES[0]}.png or {name}.png (all black if it has no '
+                    'target)'
+                )
+            samples.append(
+                dict(
+                    img_path=str(images[name]),
+                    seg_map_path=str(mask),
+                    label_map=self.label_map,
+                    reduce_zero_label=self.reduce_zero_label,
+                    seg_fields=[],
+                )
+            )
+        return samples

@@ -1,0 +1,77 @@
+"""The plain ViT with an outside mask."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from mmpretrain.models.selfsup.mae import MAEViT
+
+from dugi_mae.errors import DuGIError
+from dugi_mae.models import MaskedMAEViT
+from dugi_mae.ops import make_token_mask
+
+ARCH = dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32)
+
+
+def toy(cls=MaskedMAEViT, **kwargs):
+    """A toy ViT, weights drawn as for training."""
+    model = cls(arch=ARCH, img_size=64, **kwargs)
+    model.init_weights()
+    model.eval()
+    return model
+
+
+def test_equals_the_stock_one_on_its_own_mask():
+    """Given the mask the stock MAEViT drew, the latent is the same."""
+    stock, ours = toy(MAEViT), toy()
+    ours.load_state_dict(stock.state_dict())
+    images = torch.randn(2, 3, 64, 64)
+    latent, mask, ids_restore = stock(images)
+    ids_keep = ids_restore.argsort(dim=1)[:, :4]
+    token_mask = make_token_mask(ids_keep, 16)
+    assert torch.equal(token_mask.mask, mask)
+    got = ours(images, token_mask)
+    assert got.shape == (2, 1 + 4, 16)
+    torch.testing.assert_close(got, latent, rtol=0, atol=1e-5)
+
+
+def test_a_masked_pixel_is_never_seen():
+    """Only visible patches enter; the class token stands first."""
+    model = toy()
+    token_mask = make_token_mask(torch.tensor([[5, 0, 10]]), 16)
+    images = torch.randn(1, 3, 64, 64)
+    masked = token_mask.mask.reshape(1, 1, 4, 4)
+    masked = masked.repeat_interleave(16, 2).repeat_interleave(16, 3)
+    other = images + 10 * torch.randn_like(images) * masked
+    assert torch.equal(model(images, token_mask), model(other, token_mask))
+    assert model.num_extra_tokens == 1
+
+
+@pytest.mark.parametrize(('height', 'width'), [(32, 96), (80, 48)])
+def test_non_square_images(height, width):
+    """Positions are interpolated to any grid."""
+    total = height // 16 * (width // 16)
+    token_mask = make_token_mask(torch.randperm(total)[:3][None], total)
+    assert toy()(torch.randn(1, 3, height, width), token_mask).shape == (1, 4, 16)
+
+
+def test_broken_patches_are_refused():
+    """An image that is not made of whole patches is named."""
+    token_mask = make_token_mask(torch.tensor([[0]]), 4)
+    with pytest.raises(DuGIError, match='40x32'):
+        toy()(torch.zeros(1, 3, 40, 32), token_mask)
+
+
+def test_pretrained_weights_survive_init_weights(tmp_path):
+    """``init_cfg`` of type ``Pretrained`` is not overwritten by fresh positions."""
+    source = toy()
+    source.pos_embed.data.normal_()
+    source.cls_token.data.normal_()
+    path = tmp_path / 'vit.pth'
+    torch.save(source.state_dict(), path)
+    loaded = MaskedMAEViT(
+        arch=ARCH, img_size=64, init_cfg=dict(type='Pretrained', checkpoint=str(path))
+    )
+    loaded.init_weights()
+    for name, value in source.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value), name

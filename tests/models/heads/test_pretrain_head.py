@@ -1,0 +1,138 @@
+"""The pre-training head against mmpretrain's and against slow loops."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from mmpretrain.models.heads import MAEPretrainHead
+
+from dugi_mae.errors import DuGIError
+from dugi_mae.models import DuGIPretrainHead
+from dugi_mae.ops import make_token_mask
+
+
+def slow_loss(pred, images, mask, patch, norm_pix):
+    """Mean over masked tokens of the mean squared error of their pixels, float64."""
+    batch, channels, _, width = images.shape
+    cols = width // patch
+    errors = []
+    for b in range(batch):
+        for token in range(mask.shape[1]):
+            if mask[b, token] == 0:
+                continue
+            top, left = token // cols * patch, token % cols * patch
+            pixels = [
+                images[b, c, top + y, left + x].item()
+                for y in range(patch)
+                for x in range(patch)
+                for c in range(channels)
+            ]
+            if norm_pix:
+                mean = sum(pixels) / len(pixels)
+                var = sum((p - mean) ** 2 for p in pixels) / (len(pixels) - 1)
+                pixels = [(p - mean) / (var + 1e-6) ** 0.5 for p in pixels]
+            row = pred[b, token].tolist()
+            squares = [(a - p) ** 2 for a, p in zip(row, pixels, strict=True)]
+            errors.append(sum(squares) / len(squares))
+    return sum(errors) / len(errors)
+
+
+def random_mask(batch: int, total: int, count: int):
+    """A mask with ``count`` visible tokens."""
+    return make_token_mask(
+        torch.stack([torch.randperm(total)[:count] for _ in range(batch)]), total
+    )
+
+
+@pytest.mark.parametrize('norm_pix', [False, True])
+@pytest.mark.parametrize('channels', [1, 3])
+def test_equals_the_parent_on_square_full_length_input(norm_pix, channels):
+    """On what the stock head can do, the result is the stock head's."""
+    loss = dict(type='mmpretrain.PixelReconstructionLoss', criterion='L2')
+    parent = MAEPretrainHead(loss, norm_pix, 8, channels)
+    head = DuGIPretrainHead(norm_pix=norm_pix, patch_size=8, in_channels=channels)
+    images = torch.randn(2, channels, 32, 32)
+    pred = torch.randn(2, 16, 64 * channels)
+    mask = random_mask(2, 16, 4).mask
+    assert torch.equal(head.loss(pred, images, mask), parent.loss(pred, images, mask))
+    assert torch.equal(head.unpatchify(pred), parent.unpatchify(pred))
+
+
+@pytest.mark.parametrize('norm_pix', [False, True])
+@pytest.mark.parametrize('channels', [1, 3])
+@pytest.mark.parametrize(('height', 'width'), [(16, 24), (8, 32), (16, 16)])
+def test_loss_equals_the_loop(height, width, channels, norm_pix):
+    """The mean over masked tokens only, non-square and one-channel too."""
+    head = DuGIPretrainHead(norm_pix=norm_pix, patch_size=8, in_channels=channels)
+    images = torch.randn(2, channels, height, width)
+    total = height // 8 * (width // 8)
+    pred = torch.randn(2, total, 64 * channels)
+    token_mask = random_mask(2, total, 1)
+    want = slow_loss(pred, images, token_mask.mask, 8, norm_pix)
+    got = head.loss(pred, images, token_mask.mask)
+    assert got.dim() == 0
+    assert got.item() == pytest.approx(want, rel=1e-4)
+    masked = torch.stack(
+        [p[m.bool()] for p, m in zip(pred, token_mask.mask, strict=True)]
+    )
+    short = head.loss(masked, images, token_mask.mask)
+    assert short.item() == pytest.approx(got.item(), rel=1e-5)
+
+
+def test_visible_tokens_do_not_count():
+    """Neither value nor gradient of a visible token's prediction enters the loss."""
+    head = DuGIPretrainHead(patch_size=8)
+    images, pred = torch.randn(1, 3, 16, 16), torch.randn(1, 4, 192)
+    pred.requires_grad_()
+    mask = torch.tensor([[0.0, 1.0, 1.0, 0.0]])
+    loss = head.loss(pred, images, mask)
+    loss.backward()
+    assert pred.grad[0, [0, 3]].abs().sum() == 0
+    assert (pred.grad[0, [1, 2]] != 0).any()
+    other = pred.detach().clone()
+    other[0, [0, 3]] += 9
+    assert torch.equal(head.loss(other, images, mask), loss.detach())
+
+
+def test_perfect_prediction_has_no_loss():
+    """The target itself scores 0."""
+    head = DuGIPretrainHead(norm_pix=True, patch_size=8)
+    images = torch.randn(2, 3, 16, 24)
+    target = head.construct_target(images)
+    assert head.loss(target, images, torch.ones(2, 6)).item() == 0
+
+
+@pytest.mark.parametrize('norm_pix', [False, True])
+@pytest.mark.parametrize(('height', 'width'), [(16, 16), (16, 40)])
+def test_to_pixels_inverts_the_target(norm_pix, height, width):
+    """Target to pixels to image gives the image back, whatever ``norm_pix`` is."""
+    head = DuGIPretrainHead(norm_pix=norm_pix, patch_size=8)
+    images = 40 + 7 * torch.randn(2, 3, height, width)
+    pixels = head.to_pixels(head.construct_target(images), images)
+    back = head.unpatchify(pixels, (height // 8, width // 8))
+    torch.testing.assert_close(back, images, rtol=1e-5, atol=1e-4)
+
+
+def test_channel_mismatch_is_explained():
+    """A grey image in a three-channel head says which settings to change."""
+    head = DuGIPretrainHead(patch_size=8)
+    with pytest.raises(DuGIError, match='1 channels .*in_channels=3.*out_channels'):
+        head.loss(torch.zeros(1, 4, 192), torch.zeros(1, 1, 16, 16), torch.ones(1, 4))
+
+
+def test_prediction_of_a_wrong_length_is_named():
+    """A prediction that fits neither all nor the masked tokens is refused."""
+    head = DuGIPretrainHead(patch_size=8)
+    mask = torch.tensor([[0.0, 1.0, 1.0, 0.0]])
+    with pytest.raises(DuGIError, match=r'shape \(1, 3, 192\) covers neither all 4'):
+        head.loss(torch.zeros(1, 3, 192), torch.zeros(1, 3, 16, 16), mask)
+
+
+def test_another_loss_can_be_configured():
+    """``loss`` is a config; L1 gives the mean absolute error of masked tokens."""
+    head = DuGIPretrainHead(
+        dict(type='PixelReconstructionLoss', criterion='L1'), patch_size=8
+    )
+    images = torch.zeros(1, 3, 16, 16)
+    loss = head.loss(torch.full((1, 4, 192), -2.0), images, torch.ones(1, 4))
+    assert loss.item() == pytest.approx(2.0)

@@ -1,0 +1,188 @@
+"""Entropy masking on images whose token entropies are known."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from dugi_mae.errors import DuGIError
+from dugi_mae.models import EntropyMasking
+
+
+def image_with_entropy_ranks(ranks: list[int], cols: int, channels: int = 3):
+    """Token i has ``ranks[i] + 1`` distinct levels, all but one seen once.
+
+    A histogram ``(256 - n, 1, 1, ...)`` grows in entropy with n, so the ranks order the
+    tokens. Where a token's levels lie says nothing about its rank.
+    """
+    rows = len(ranks) // cols
+    image = torch.zeros(rows * 16, cols * 16)
+    for token, rank in enumerate(ranks):
+        levels = torch.randperm(255)[: rank + 1]
+        pixels = levels[-1].repeat(256)
+        pixels[: rank + 1] = levels
+        pixels = pixels[torch.randperm(256)].view(16, 16)
+        top, left = token // cols * 16, token % cols * 16
+        image[top : top + 16, left : left + 16] = pixels
+    return image.expand(channels, -1, -1).float()
+
+
+@pytest.mark.parametrize('keep', ['highest', 'lowest'])
+@pytest.mark.parametrize('channels', [1, 3])
+@pytest.mark.parametrize(
+    ('rows', 'cols', 'ratio'), [(4, 4, 0.75), (3, 5, 0.5), (2, 6, 0.9)]
+)
+def test_keeps_exactly_the_designed_tokens(rows, cols, ratio, channels, keep):
+    """The K tokens of highest (lowest) entropy stay, in raster order."""
+    total = rows * cols
+    ranks = [torch.randperm(total).tolist() for _ in range(3)]
+    images = torch.stack([image_with_entropy_ranks(r, cols, channels) for r in ranks])
+    masking = EntropyMasking(ratio, keep=keep, value_range=(0, 255))
+    token_mask = masking(images)
+    count = total - int(total * ratio)
+    for b in range(3):
+        order = sorted(range(total), key=ranks[b].__getitem__)
+        kept = order[-count:] if keep == 'highest' else order[:count]
+        assert token_mask.ids_keep[b].tolist() == sorted(kept)
+        assert token_mask.mask[b].tolist() == [
+            float(i not in kept) for i in range(total)
+        ]
+    assert token_mask.ids_keep.dtype == token_mask.ids_restore.dtype == torch.int64
+    assert token_mask.mask.dtype == torch.float32
+
+
+@pytest.mark.parametrize('keep', ['highest', 'lowest'])
+def test_score_order_ends_with_the_best(keep):
+    """``keep_order='score'`` lists the kept tokens in the order of the sort."""
+    ranks = torch.randperm(16).tolist()
+    image = image_with_entropy_ranks(ranks, 4)[None]
+    masking = EntropyMasking(keep=keep, keep_order='score', value_range=(0, 255))
+    kept = masking(image).ids_keep[0].tolist()
+    order = sorted(range(16), key=ranks.__getitem__, reverse=keep == 'lowest')
+    assert kept == order[-4:]
+
+
+def test_constant_image_gives_a_valid_mask():
+    """Where all tokens tie, the last K in raster order stay, as in any stable sort."""
+    token_mask = EntropyMasking()(torch.full((2, 3, 64, 64), 0.3))
+    assert token_mask.ids_keep.tolist() == [[12, 13, 14, 15]] * 2
+    assert token_mask.mask.sum().item() == 24
+
+
+def test_ties_at_the_border_keep_the_later_place():
+    """Of equal tokens at the border of the choice the later ones stay."""
+    ranks = [5, 0, 0, 0, 0, 9]
+    token_mask = EntropyMasking(0.5, value_range=(0, 255))(
+        image_with_entropy_ranks(ranks, 3)[None]
+    )
+    assert token_mask.ids_keep.tolist() == [[0, 4, 5]]
+
+
+def test_the_same_image_always_gives_the_same_mask():
+    """Deterministic: no random state, no batch neighbour, no mode matters."""
+    images = torch.rand(4, 3, 64, 96)
+    masking = EntropyMasking()
+    first = masking(images)
+    torch.manual_seed(123)
+    masking.eval()
+    for a, b in zip(first, masking(images), strict=True):
+        assert torch.equal(a, b)
+    for i in range(4):
+        alone = masking(images[i : i + 1])
+        assert torch.equal(alone.ids_keep[0], first.ids_keep[i])
+
+
+def test_mask_carries_no_gradient():
+    """No tensor of a mask requires grad, whatever the image or estimator does."""
+    images = torch.rand(1, 3, 64, 64, requires_grad=True)
+    for masking in (
+        EntropyMasking(),
+        EntropyMasking(estimator='softmax', embed_dims=8),
+    ):
+        assert not any(x.requires_grad for x in masking(images))
+        assert not any(p.requires_grad for p in masking.parameters())
+
+
+@pytest.mark.parametrize(('height', 'width'), [(64, 64), (48, 80)])
+def test_reference_code_variant(height, width):
+    """Softmax over a frozen embedding, ln, ``argsort(descending)[int(r L):]``."""
+    masking = EntropyMasking(
+        estimator='softmax', keep='lowest', keep_order='score', embed_dims=12
+    )
+    masking.patch_embed.proj.weight.data.normal_(std=0.3)
+    masking.patch_embed.proj.bias.data.normal_()
+    images = torch.randn(2, 3, height, width)
+    weight = masking.patch_embed.proj.weight.double()
+    bias = masking.patch_embed.proj.bias.double()
+    cols = width // 16
+    total = height // 16 * cols
+    got = masking(images).ids_keep
+    for b in range(2):
+        entropy = []
+        for token in range(total):
+            top, left = token // cols * 16, token % cols * 16
+            patch = images[b, :, top : top + 16, left : left + 16].double()
+            logits = [(w * patch).sum().item() for w in weight]
+            logits = [x + y for x, y in zip(logits, bias.tolist(), strict=True)]
+            exps = [math.exp(x - max(logits)) for x in logits]
+            prob = [max(e / sum(exps), 1e-9) for e in exps]
+            entropy.append(-sum(p * math.log(p) for p in prob))
+        order = sorted(range(total), key=entropy.__getitem__, reverse=True)
+        assert got[b].tolist() == order[int(0.75 * total) :]
+
+
+def test_the_embedding_is_saved_as_published():
+    """``patch_embed.proj`` is in the state dict of the softmax variant only."""
+    state = EntropyMasking(estimator='softmax', embed_dims=8).state_dict()
+    assert sorted(state) == ['patch_embed.proj.bias', 'patch_embed.proj.weight']
+    assert state['patch_embed.proj.weight'].shape == (8, 3, 16, 16)
+    assert not EntropyMasking().state_dict()
+
+
+def test_softmax_scores_ignore_autocast():
+    """Mixed precision must not change which tokens are seen."""
+    masking = EntropyMasking(estimator='softmax', embed_dims=32)
+    images = torch.randn(2, 3, 64, 64)
+    want = masking.score(images)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        assert torch.equal(masking.score(images), want)
+
+
+def test_three_channel_embedding_loads_into_one_channel():
+    """Folded kernels score a grey image as the published ones its three copies."""
+    rgb = EntropyMasking(estimator='softmax', embed_dims=8)
+    grey = EntropyMasking(estimator='softmax', embed_dims=8, in_channels=1)
+    grey.load_state_dict(rgb.state_dict())
+    image = torch.randn(1, 1, 48, 48)
+    torch.testing.assert_close(
+        grey.score(image), rgb.score(image.expand(-1, 3, -1, -1)), rtol=0, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'match'),
+    [
+        (dict(estimator='histgram'), "did you mean 'histogram'"),
+        (dict(keep='high'), "keep='high' is unknown"),
+        (dict(keep_order='rastr'), "did you mean 'raster'"),
+        (dict(mask_ratio=1.0), 'mask_ratio=1.0'),
+        (dict(mask_ratio=0.0), 'mask_ratio=0.0'),
+        (dict(mask_ratio=-0.5), 'mask_ratio=-0.5'),
+    ],
+)
+def test_bad_options_are_named_when_built(kwargs, match):
+    """A wrong option fails at build time, not in the first batch."""
+    with pytest.raises(DuGIError, match=match):
+        EntropyMasking(**kwargs)
+
+
+@pytest.mark.parametrize('estimator', ['histogram', 'softmax'])
+def test_images_too_small_for_the_ratio_are_refused(estimator):
+    """One token cannot be both seen and masked; broken patches are refused too."""
+    masking = EntropyMasking(estimator=estimator, embed_dims=8)
+    with pytest.raises(ValueError, match='keeps 1 of 1 tokens'):
+        masking(torch.rand(1, 3, 16, 16))
+    with pytest.raises(DuGIError, match='40x32'):
+        masking(torch.rand(1, 3, 40, 32))

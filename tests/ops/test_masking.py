@@ -1,0 +1,185 @@
+"""Token masks: the choice by score, and moving tokens out and back in."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dugi_mae.errors import DuGIError
+from dugi_mae.ops import (
+    TokenMask,
+    gather_tokens,
+    grid_mask,
+    keep_by_score,
+    make_token_mask,
+    num_visible,
+    restore_tokens,
+)
+
+
+def slow_keep(scores: list[float], count: int, keep: str) -> list[int]:
+    """The last ``count`` indices of a stable insertion sort, in its order."""
+    order: list[int] = []
+    for i, score in enumerate(scores):
+        place = len(order)
+        while place and (
+            scores[order[place - 1]] > score
+            if keep == 'highest'
+            else scores[order[place - 1]] < score
+        ):
+            place -= 1
+        order.insert(place, i)
+    return order[len(order) - count :]
+
+
+def check_consistent(token_mask: TokenMask, num_tokens: int) -> None:
+    """What every mask promises, place by place."""
+    ids_keep, ids_restore, mask = token_mask
+    assert (ids_keep.dtype, ids_restore.dtype) == (torch.int64, torch.int64)
+    assert mask.dtype == torch.float32
+    assert ids_restore.shape == mask.shape == (len(ids_keep), num_tokens)
+    assert not mask.requires_grad
+    for b in range(len(ids_keep)):
+        kept = ids_keep[b].tolist()
+        masked = [i for i in range(num_tokens) if i not in kept]
+        assert len(set(kept)) == len(kept)
+        assert mask[b].tolist() == [float(i in masked) for i in range(num_tokens)]
+        assert token_mask.ids_masked[b].tolist() == masked
+        rows = kept + masked
+        assert [rows[r] for r in ids_restore[b].tolist()] == list(range(num_tokens))
+
+
+@pytest.mark.parametrize('ratio', [0.1, 0.25, 0.5, 0.6, 0.75, 0.9, 0.99])
+def test_num_visible_over_many_grids(ratio):
+    """``K = L - int(L * ratio)`` whenever a visible and a masked token remain."""
+    for num_tokens in range(1, 401):
+        want = num_tokens - int(num_tokens * ratio)
+        if 1 <= want <= num_tokens - 1:
+            assert num_visible(num_tokens, ratio) == want
+        else:
+            with pytest.raises(ValueError, match=f'mask_ratio={ratio} keeps {want} of'):
+                num_visible(num_tokens, ratio)
+
+
+def test_num_visible_of_the_paper():
+    """49 of 196 tokens are seen at a ratio of 0.75."""
+    assert num_visible(196, 0.75) == 49
+    assert num_visible(6, 0.75) == 2
+
+
+@pytest.mark.parametrize(('num_tokens', 'ratio'), [(1, 0.75), (4, 1.0), (4, 0.2)])
+def test_num_visible_refuses_none_or_all(num_tokens, ratio):
+    """K = 0 and K = L raise DuGIError, which is a ValueError."""
+    with pytest.raises(DuGIError, match='one must be visible and one masked'):
+        num_visible(num_tokens, ratio)
+    assert issubclass(DuGIError, ValueError)
+
+
+@pytest.mark.parametrize('keep', ['highest', 'lowest'])
+@pytest.mark.parametrize('keep_order', ['raster', 'score'])
+@pytest.mark.parametrize(('num_tokens', 'ratio'), [(16, 0.75), (15, 0.5), (7, 0.3)])
+@pytest.mark.parametrize('ties', [False, True])
+def test_keep_by_score_equals_a_stable_sort(num_tokens, ratio, keep, keep_order, ties):
+    """The last K of a stable sort stay, so ties go to the later place."""
+    scores = torch.rand(4, num_tokens)
+    if ties:
+        scores = torch.randint(0, 3, (4, num_tokens)).float()
+    token_mask = keep_by_score(scores, ratio, keep, keep_order)
+    check_consistent(token_mask, num_tokens)
+    count = num_tokens - int(num_tokens * ratio)
+    for b in range(4):
+        want = slow_keep(scores[b].tolist(), count, keep)
+        if keep_order == 'raster':
+            want = sorted(want)
+        assert token_mask.ids_keep[b].tolist() == want
+
+
+@pytest.mark.parametrize('keep', ['highest', 'lowest'])
+def test_equal_scores_keep_the_last_places(keep):
+    """Where nothing tells tokens apart, the last K in raster order stay."""
+    token_mask = keep_by_score(torch.zeros(2, 12), 0.75, keep)
+    assert token_mask.ids_keep.tolist() == [[9, 10, 11]] * 2
+
+
+def test_scores_with_gradient_make_a_mask_without():
+    """A mask is a choice: no gradient flows through it."""
+    scores = torch.rand(1, 8, requires_grad=True)
+    assert not any(x.requires_grad for x in keep_by_score(scores, 0.5))
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'match'),
+    [
+        (dict(keep='higest'), "keep='higest' is unknown: did you mean 'highest'"),
+        (dict(keep_order='rank'), "keep_order='rank' is unknown.*'raster', 'score'"),
+        (dict(mask_ratio=0.01), 'keeps 8 of 8'),
+    ],
+)
+def test_keep_by_score_names_bad_options(kwargs, match):
+    """An unknown option is named, with the nearest known one."""
+    with pytest.raises(DuGIError, match=match):
+        keep_by_score(torch.rand(1, 8), **{'mask_ratio': 0.5, **kwargs})
+
+
+def test_make_token_mask_keeps_the_given_order():
+    """An unsorted choice stays as given and its mask is consistent."""
+    ids_keep = torch.tensor([[5, 0, 3], [1, 7, 2]])
+    token_mask = make_token_mask(ids_keep, 8)
+    assert torch.equal(token_mask.ids_keep, ids_keep)
+    check_consistent(token_mask, 8)
+
+
+@pytest.mark.parametrize('order', ['raster', 'shuffled'])
+@pytest.mark.parametrize(('num_tokens', 'count'), [(12, 3), (16, 15), (9, 1)])
+def test_every_token_returns_to_its_own_place(num_tokens, count, order):
+    """Gather then restore puts each visible token where it was, and no other."""
+    tokens = torch.randn(3, num_tokens, 5)
+    ids_keep = torch.stack([torch.randperm(num_tokens)[:count] for _ in range(3)])
+    if order == 'raster':
+        ids_keep = ids_keep.sort(dim=1).values
+    token_mask = make_token_mask(ids_keep, num_tokens)
+    visible = gather_tokens(tokens, ids_keep)
+    mask_token = torch.full((1, 1, 5), 77.0)
+    restored = restore_tokens(visible, mask_token, token_mask)
+    for b in range(3):
+        kept = ids_keep[b].tolist()
+        for k, place in enumerate(kept):
+            assert torch.equal(visible[b, k], tokens[b, place])
+        for place in range(num_tokens):
+            want = tokens[b, place] if place in kept else mask_token[0, 0]
+            assert torch.equal(restored[b, place], want)
+
+
+def test_restore_takes_one_filling_a_place_too():
+    """A ``(B, L - K, D)`` filling lands at the masked places in raster order."""
+    token_mask = make_token_mask(torch.tensor([[4, 1]]), 6)
+    filling = torch.arange(4.0).view(1, 4, 1)
+    restored = restore_tokens(torch.tensor([[[40.0], [10.0]]]), filling, token_mask)
+    assert restored.flatten().tolist() == [0, 10, 1, 2, 40, 3]
+
+
+def test_restore_passes_gradient_to_both_inputs():
+    """Visible tokens get the gradient of their places, the mask token the rest."""
+    token_mask = make_token_mask(torch.tensor([[2, 0]]), 5)
+    visible = torch.zeros(1, 2, 1, requires_grad=True)
+    mask_token = torch.zeros(1, 1, 1, requires_grad=True)
+    weight = torch.tensor([1.0, 10.0, 100.0, 1000.0, 10000.0]).view(1, 5, 1)
+    (restore_tokens(visible, mask_token, token_mask) * weight).sum().backward()
+    assert visible.grad.flatten().tolist() == [100, 1]
+    assert mask_token.grad.item() == 11010
+
+
+@pytest.mark.parametrize('scale', [1, 2, 4])
+def test_grid_mask_paints_whole_tokens(scale):
+    """One token is ``scale x scale`` cells, 1 where visible."""
+    rows, cols = 3, 5
+    token_mask = make_token_mask(torch.tensor([[0, 7, 14], [3, 4, 9]]), rows * cols)
+    painted = grid_mask(token_mask, (rows, cols), scale)
+    assert painted.shape == (2, 1, rows * scale, cols * scale)
+    assert painted.dtype == torch.float32
+    for b in range(2):
+        kept = token_mask.ids_keep[b].tolist()
+        for y in range(rows * scale):
+            for x in range(cols * scale):
+                token = y // scale * cols + x // scale
+                assert painted[b, 0, y, x] == float(token in kept)

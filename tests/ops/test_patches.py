@@ -1,0 +1,60 @@
+"""Cutting images into tokens and putting them together."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from mmpretrain.models.heads import MAEPretrainHead
+
+from dugi_mae.errors import DuGIError
+from dugi_mae.ops import patch_grid, patchify, unpatchify
+
+
+@pytest.mark.parametrize('channels', [1, 3])
+@pytest.mark.parametrize(
+    ('height', 'width', 'patch'), [(16, 16, 16), (32, 48, 16), (12, 4, 4), (6, 10, 2)]
+)
+def test_patchify_layout_and_round_trip(height, width, patch, channels):
+    """Tokens in raster order, rows then columns then channel inside a token."""
+    images = torch.rand(2, channels, height, width)
+    tokens = patchify(images, patch)
+    rows, cols = height // patch, width // patch
+    assert patch_grid(images, patch) == (rows, cols)
+    assert tokens.shape == (2, rows * cols, patch * patch * channels)
+    for token in range(rows * cols):
+        top, left = token // cols * patch, token % cols * patch
+        want = [
+            images[1, c, top + y, left + x].item()
+            for y in range(patch)
+            for x in range(patch)
+            for c in range(channels)
+        ]
+        assert tokens[1, token].tolist() == want
+    assert torch.equal(unpatchify(tokens, (rows, cols), patch), images)
+
+
+def test_patchify_equals_mmpretrain_on_squares():
+    """The layout is that of mmpretrain's MAE head, so its losses and weights fit."""
+    head = MAEPretrainHead(
+        dict(type='mmpretrain.PixelReconstructionLoss', criterion='L2'), patch_size=8
+    )
+    images = torch.rand(2, 3, 32, 32)
+    assert torch.equal(patchify(images, 8), head.patchify(images))
+    assert torch.equal(
+        unpatchify(patchify(images, 8), (4, 4), 8),
+        head.unpatchify(head.patchify(images)),
+    )
+
+
+@pytest.mark.parametrize(
+    ('shape', 'match'),
+    [
+        ((1, 3, 15, 64), '15x64 pixels is smaller than one 16x16 patch'),
+        ((1, 3, 64, 17), '64x17 pixels is not made of whole 16x16 patches'),
+        ((3, 64, 64), r'shape \(3, 64, 64\): expected \(B, C, H, W\)'),
+    ],
+)
+def test_patch_grid_refuses_broken_patches(shape, match):
+    """An image that is not made of whole patches is refused, with its size."""
+    with pytest.raises(DuGIError, match=match):
+        patch_grid(torch.zeros(shape), 16)
