@@ -44,7 +44,7 @@ def enable_pictures(config: Config, args: argparse.Namespace) -> None:
         raise DuGIError(
             f'--show and --show-dir need default_hooks.visualization in {args.config}'
         )
-    hook.update(draw=True, show=args.show, wait_time=args.wait_time)
+    hook.update(draw=True, interval=1, show=args.show, wait_time=args.wait_time)
     if args.show_dir:
         # Every host saves below the visualizer's folder, mmdet also to its own.
         config.visualizer['save_dir'] = args.show_dir

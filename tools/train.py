@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
@@ -47,6 +48,11 @@ def main() -> None:
     if args.resume:
         config.resume = True
         config.load_from = None if args.resume == 'auto' else args.resume
+        if config.load_from and not Path(args.resume).is_file():
+            raise DuGIError(
+                f'checkpoint {args.resume} does not exist: check the path, or use '
+                '--resume alone for the newest in the work dir'
+            )
     if args.auto_scale_lr:
         if 'base_batch_size' not in config.get('auto_scale_lr', {}):
             raise DuGIError(

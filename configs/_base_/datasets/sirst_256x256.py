@@ -29,6 +29,21 @@ test_pipeline = [
     load[1],
     dict(type='PackSegInputs'),
 ]
+tta_pipeline = [
+    load[0],
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [
+                dict(type='Resize', scale_factor=s, keep_ratio=True)
+                for s in (1.5, 2.0, 2.5)
+            ],
+            [dict(type='RandomFlip', prob=p) for p in (0.0, 1.0)],
+            [load[1]],
+            [dict(type='PackSegInputs')],
+        ],
+    ),
+]
 train_dataloader = dict(
     batch_size=8,
     num_workers=2,

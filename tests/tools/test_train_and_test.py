@@ -1,0 +1,212 @@
+"""The command-line tools, run in this process on toy configs."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from dugi_mae.datasets.synthetic import write_dataset
+from dugi_mae.errors import DuGIError
+from dugi_mae.utils.cli import run_cli
+
+ROOT = Path(__file__).resolve().parents[2]
+ARCH = (
+    'arch=dict(_delete_=True, embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)'
+)
+LOADER = 'num_workers=0, persistent_workers=False, batch_size=2'
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    """A dozen synthetic images, unlabelled and in the SIRST layout."""
+    return write_dataset(
+        tmp_path_factory.mktemp('data'), num_images=24, height=96, width=128, seed=5
+    )
+
+
+@pytest.fixture
+def pretrain_config(data, tmp_path):
+    """A toy version of the tiny pre-training config: 2 epochs of 2 steps."""
+    path = tmp_path / 'toy_pretrain.py'
+    base = ROOT / 'configs/pretrain/dugi-mae_convvit-tiny_infrared-unlabeled.py'
+    path.write_text(f"""
+_base_ = '{base}'
+model = dict(
+    backbone=dict({ARCH}),
+    guidance=dict(embed_dims=16, num_heads=2),
+    neck=dict(embed_dims=16, decoder_embed_dims=16, decoder_num_heads=2))
+dataset = dict(data_root='{data.unlabeled}', val_fraction=0.4)
+train_dataloader = dict({LOADER}, dataset=dict(indices=4, **dataset))
+val_dataloader = dict({LOADER}, dataset=dataset)
+test_dataloader = val_dataloader
+train_cfg = dict(max_epochs=2, val_interval=1)
+param_scheduler = None
+custom_hooks = [dict(type='ReconstructionHook', num_images=2)]
+""")
+    return path
+
+
+@pytest.fixture
+def segmentation_config(data, tmp_path):
+    """A toy version of the SIRST config: 2 steps."""
+    path = tmp_path / 'toy_segmentation.py'
+    base = ROOT / 'configs/segmentation/upernet_dugi-mae-tiny_sirst.py'
+    path.write_text(f"""
+_base_ = '{base}'
+model = dict(
+    backbone=dict({ARCH}),
+    decode_head=dict(in_channels=[8, 12, 16, 16], channels=8),
+    auxiliary_head=dict(in_channels=16, channels=8))
+train_dataloader = dict({LOADER}, dataset=dict(data_root='{data.labelled}'))
+val_dataloader = dict({LOADER}, dataset=dict(data_root='{data.labelled}'))
+test_dataloader = dict({LOADER}, dataset=dict(data_root='{data.labelled}'))
+train_cfg = dict(max_iters=2, val_interval=2)
+param_scheduler = None
+""")
+    return path
+
+
+def run(monkeypatch, tool: str, *arguments) -> None:
+    """Call ``main()`` of a tool as the command line would."""
+    monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
+    runpy.run_path(str(ROOT / 'tools' / tool))['main']()
+
+
+def metrics(work_dir: Path) -> dict:
+    """What the last test wrote."""
+    return json.loads(max(work_dir.glob('*/*.json')).read_text())
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    """The state dict of a checkpoint that this test wrote."""
+    return torch.load(path, weights_only=False)['state_dict']
+
+
+def test_story(monkeypatch, tmp_path, pretrain_config, segmentation_config):
+    """Pre-train, test, carry the encoder over, fine-tune, test with TTA and pictures.
+
+    The encoder that fine-tuning starts from is the pre-trained one, tensor by tensor.
+    """
+    first = tmp_path / 'pretrain'
+    run(monkeypatch, 'train.py', pretrain_config, '--work-dir', first)
+    assert list(first.glob('*/vis_data/vis_image/reconstruction_*.png'))
+    log = next(first.glob('*/*.log')).read_text()
+    assert 'afdm_radius' in log and 'reconstruction/ratio_to_mean_fill' in log
+    checkpoint = Path((first / 'last_checkpoint').read_text())
+    assert checkpoint.name == 'epoch_2.pth'
+
+    tested = tmp_path / 'tested'
+    run(monkeypatch, 'test.py', pretrain_config, checkpoint, '--work-dir', tested)
+    assert metrics(tested)['reconstruction/masked_mse'] > 0
+
+    second = tmp_path / 'finetune'
+    option = f'model.backbone.init_cfg.checkpoint={checkpoint}'
+    frozen = 'model.backbone.frozen_stages=3'
+    flags = ['--work-dir', second, '--cfg-options', option, frozen]
+    run(monkeypatch, 'train.py', segmentation_config, *flags)
+    log = next(second.glob('*/*.log')).read_text()
+    encoder = {
+        key: value
+        for key, value in weights(second / 'iter_2.pth').items()
+        if key.startswith('backbone.')
+    }
+    assert f'Loaded {len(encoder)}/{len(encoder)} tensors of ConvViT' in log
+    source = weights(checkpoint)
+    assert all(torch.equal(value, source[key]) for key, value in encoder.items())
+
+    pictures, dump = tmp_path / 'pictures', tmp_path / 'predictions.pkl'
+    flags = ['--work-dir', tested, '--out', dump, '--show-dir', pictures]
+    # Visualizers are kept by name for the life of a process.
+    flags += ['--cfg-options', 'visualizer.name=pictures']
+    last = second / 'iter_2.pth'
+    run(monkeypatch, 'test.py', segmentation_config, last, *flags)
+    assert list(pictures.rglob('*.png')) and dump.stat().st_size
+    flags = ['--work-dir', tested, '--tta']
+    run(monkeypatch, 'test.py', segmentation_config, last, *flags)
+    assert 0 <= metrics(tested)['mIoU'] <= 100
+
+
+def test_resume(monkeypatch, tmp_path, pretrain_config):
+    """``--resume`` goes on after the last checkpoint instead of starting again."""
+    work_dir = tmp_path / 'run'
+    run(
+        monkeypatch,
+        'train.py',
+        *(pretrain_config, '--work-dir', work_dir, '--no-validate'),
+        *('--cfg-options', 'train_cfg.max_epochs=1'),
+    )
+    before = (work_dir / 'epoch_1.pth').stat().st_mtime_ns
+    run(
+        monkeypatch,
+        'train.py',
+        *(pretrain_config, '--work-dir', work_dir, '--no-validate', '--resume'),
+    )
+    assert (work_dir / 'epoch_1.pth').stat().st_mtime_ns == before
+    assert (work_dir / 'epoch_2.pth').is_file()
+
+
+@pytest.mark.parametrize(
+    ('tool', 'arguments', 'message'),
+    [
+        ('train.py', ['configs/pretrain/dugi.py'], 'dugi.py does not exist'),
+        ('train.py', ['CONFIG', '--amp'], '--amp needs a GPU'),
+        ('train.py', ['CONFIG', '--resume', 'no.pth'], 'no.pth does not exist'),
+        (
+            'train.py',
+            ['CONFIG', '--cfg-options', 'train_dataloader.dataset.data_root=/no/such'],
+            '/no/such does not exist: correct data_root',
+        ),
+        (
+            'train.py',
+            ['CONFIG', '--cfg-options', 'model.masking.mask_ratio=1.0'],
+            'mask_ratio=1.0 .*choose a ratio',
+        ),
+        (
+            'train.py',
+            ['CONFIG', '--cfg-options', 'model.backbone.arch=tny'],
+            "arch='tny' is unknown: did you mean 'tiny'",
+        ),
+        ('test.py', ['CONFIG', 'no.pth'], 'no.pth does not exist'),
+        ('test.py', ['CONFIG', __file__, '--tta'], '--tta needs tta_model'),
+        ('test.py', ['CONFIG', __file__, '--show'], 'default_hooks.visualization'),
+        ('test.py', ['CONFIG', __file__, '--out', 'x.txt'], 'name a .pkl file'),
+    ],
+)
+def test_bad_input(monkeypatch, tmp_path, pretrain_config, tool, arguments, message):
+    """Bad input to a tool is one DuGIError that names the thing and the remedy."""
+    if '--amp' in arguments and torch.cuda.is_available():
+        pytest.skip('a GPU is present')
+    monkeypatch.chdir(ROOT)
+    arguments = [pretrain_config if a == 'CONFIG' else a for a in arguments]
+    with pytest.raises(DuGIError, match=message) as caught:
+        run(monkeypatch, tool, *arguments, '--work-dir', tmp_path)
+    assert '\n' not in str(caught.value)
+
+
+def test_fine_tuning_without_a_file(monkeypatch, tmp_path, segmentation_config):
+    """A fine-tuning config never starts from scratch unless it is told to."""
+    with pytest.raises(DuGIError, match='no pre-trained file for ConvViT.*init_cfg'):
+        run(
+            monkeypatch, 'train.py', segmentation_config, '--work-dir', tmp_path / 'run'
+        )
+
+
+def test_run_cli_prints_one_line(monkeypatch):
+    """A user sees one line without traceback, also of an error in a data worker."""
+    monkeypatch.delenv('DUGI_DEBUG', raising=False)
+
+    def fail():
+        raise DuGIError(
+            'Caught DuGIError in DataLoader worker process 0.\n'
+            'Original Traceback (most recent call last):\n  File ...\n'
+            'dugi_mae.errors.DuGIError: x.png is damaged: copy it again\n'
+        )
+
+    with pytest.raises(SystemExit) as caught:
+        run_cli(fail)
+    assert caught.value.code == 'DuGIError: x.png is damaged: copy it again'
