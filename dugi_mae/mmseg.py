@@ -5,6 +5,8 @@ the encoder (``type='mmpretrain.ConvViT'``), the transforms, the hooks and the
 segmentation data sets known to mmseg.
 """
 
+import mmseg  # noqa: F401  says at once what is missing
+
 from . import datasets, engine, models
 from .datasets.sirst import SIRSTDataset
 from .datasets.transforms.target_mask import LoadTargetMask

@@ -1,4 +1,4 @@
-"""Train any dugi_mae config: pre-training, detection, segmentation, small targets."""
+"""Train any dugi_mae config: pre-training or a downstream task."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def reconstruction_columns(
         ),
         ('kept tokens', kept, dict(cmap='gray')),
     ]
-    if model.guidance is not None:
+    if hasattr(model.guidance, 'afdm'):
         with torch.no_grad():
             filtered = model.guidance.afdm.modulate(images)
         columns.append(
@@ -99,7 +99,7 @@ def draw_reconstruction(
     """
     columns = reconstruction_columns(model, images)
     columns += [(title, arrays, dict(cmap='gray')) for title, arrays in extra]
-    with_profile = model.guidance is not None
+    with_profile = hasattr(model.guidance, 'afdm')
     num_cols = len(columns) + with_profile
     figure = Figure((2.2 * num_cols, 2.3 * len(images)), layout='constrained')
     axes = figure.subplots(len(images), num_cols, squeeze=False)

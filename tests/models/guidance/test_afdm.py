@@ -49,7 +49,7 @@ def token(images: np.ndarray, place: int, proj) -> np.ndarray:
 
 
 def test_start_values():
-    """r = 0.5, alpha = 0.62, beta = 7.4 as scalars that are trained."""
+    """Training starts at r = 0.5, alpha = 0.62 and beta = 7.4, three scalars."""
     afdm = toy()
     assert afdm.radius.item() == pytest.approx(0.5, rel=1e-5)
     assert afdm.alpha.item() == pytest.approx(0.62, rel=1e-5)

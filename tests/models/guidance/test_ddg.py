@@ -17,7 +17,7 @@ DIM, HEADS = 16, 2
 def toy(**kwargs) -> DualDomainGuidance:
     """A guidance 16 wide with every parameter away from its start."""
     guidance = DualDomainGuidance(DIM, HEADS, **kwargs)
-    for name, p in guidance.named_parameters():
+    for p in guidance.parameters():
         if p.dim():
             p.data += 0.2 * torch.randn_like(p)
     return guidance
