@@ -27,14 +27,14 @@ optim_wrapper = dict(
     paramwise_cfg=dict(layer_decay_rate=0.8),
     clip_grad=dict(max_norm=3.0),
 )
-max_iters = 1200
+max_iters = 600
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=100),
+    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=50),
     dict(
         type='PolyLR',
         power=1.0,
         by_epoch=False,
-        begin=100,
+        begin=50,
         end=max_iters,
         eta_min=0.0,
     ),
