@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData, PixelData
 
@@ -18,7 +19,7 @@ def build(host: str, config: dict):
     """Build with the registry and in the default scope of a host."""
     registry = pytest.importorskip(f'{host}.registry').MODELS
     with DefaultScope.overwrite_default_scope(host):
-        model = registry.build(config)
+        model = registry.build(ConfigDict(config))
         model.init_weights()
     assert type(model.backbone) is ConvViT
     return model
@@ -48,9 +49,7 @@ def faster_rcnn(channels: int) -> dict:
     assigner = dict(
         type='MaxIoUAssigner', pos_iou_thr=0.5, neg_iou_thr=0.3, min_pos_iou=0.1
     )
-    sampler = dict(
-        type='RandomSampler', num=32, pos_fraction=0.5, add_gt_as_proposals=True
-    )
+    sampler = dict(type='RandomSampler', num=32, pos_fraction=0.5)
     proposals = dict(
         nms_pre=50, max_per_img=20, nms=dict(type='nms', iou_threshold=0.7)
     )
@@ -100,7 +99,11 @@ def faster_rcnn(channels: int) -> dict:
             ),
         ),
         train_cfg=dict(
-            rpn=dict(assigner=assigner, sampler=sampler, **train),
+            rpn=dict(
+                assigner=assigner,
+                sampler=dict(add_gt_as_proposals=False, **sampler),
+                **train,
+            ),
             rpn_proposal=proposals,
             rcnn=dict(assigner=assigner, sampler=sampler, **train),
         ),

@@ -205,16 +205,16 @@ def test_modes(as_views):
         model(inputs, mode='los')
 
 
-def test_train_step_through_the_preprocessor():
+@pytest.mark.parametrize('as_views', [False, True])
+def test_train_step_through_the_preprocessor(as_views):
     """A batch as a data loader hands it trains one step, uint8 images normalised."""
     model = toy()
-    images = [torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8) for _ in range(2)]
-    batch = dict(inputs=images, data_samples=[DataSample(), DataSample()])
+    images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    inputs = [images] if as_views else images
+    batch = dict(inputs=inputs, data_samples=[DataSample(), DataSample()])
     data = model.data_preprocessor(batch, True)
-    views = data['inputs']
-    normalised = views[0] if isinstance(views, list) else views
-    want = (torch.stack(images).float() - 100) / 50
-    torch.testing.assert_close(normalised, want)
+    normalised = data['inputs'][0] if as_views else data['inputs']
+    torch.testing.assert_close(normalised, (images.float() - 100) / 50)
     assert torch.isfinite(model(**data, mode='loss')['loss'])
 
 

@@ -1,0 +1,199 @@
+"""``DuGIPretrained``: an encoder is loaded completely or not at all."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import pytest
+import torch
+from mmengine.logging import MMLogger
+from mmengine.registry import WEIGHT_INITIALIZERS
+
+from dugi_mae.errors import DuGIError
+from dugi_mae.models import ConvViT, MaskedConvViT
+
+ARCH = dict(embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)
+# pos_embed, 3 patch embeddings of 4, a Linear of 2, 2 conv blocks of 14, 2 ViT blocks
+# of 12.
+DENSE = 1 + 3 * 4 + 2 + 2 * 14 + 2 * 12
+
+
+class Payload:
+    """An object whose unpickling makes a folder."""
+
+    def __init__(self, path) -> None:
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+@pytest.fixture
+def log():
+    """The messages of mmengine's current logger."""
+    messages = []
+    handler = logging.Handler()
+    handler.emit = lambda record: messages.append(record.getMessage())
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(handler)
+    yield messages
+    logger.removeHandler(handler)
+
+
+@pytest.fixture
+def pretrained() -> MaskedConvViT:
+    """An encoder as pre-training leaves it."""
+    model = MaskedConvViT(ARCH, img_size=64)
+    for p in model.parameters():
+        p.data += 0.1 * torch.randn_like(p)
+    return model
+
+
+def save(path, state: dict, prefix: str = 'backbone.', key: str = 'state_dict') -> str:
+    """Write a state dict the way a runner does."""
+    state = {prefix + k: v for k, v in state.items()}
+    if prefix:
+        state['neck.decoder_embed.weight'] = torch.zeros(2, 2)
+    torch.save({key: state} if key else state, path)
+    return str(path)
+
+
+def load(checkpoint, cls=ConvViT, **kwargs):
+    """Build and initialise an encoder from a file."""
+    init_cfg = dict(type='DuGIPretrained', checkpoint=checkpoint)
+    model = cls(**{'arch': ARCH, 'img_size': 64, 'init_cfg': init_cfg, **kwargs})
+    model.init_weights()
+    return model
+
+
+@pytest.mark.parametrize(
+    ('prefix', 'key'),
+    [('backbone.', 'state_dict'), ('', 'model'), ('', None), ('backbone.', None)],
+)
+def test_full_load_is_counted(tmp_path, pretrained, log, prefix, key):
+    """Every tensor of the dense encoder is loaded, and the log says how many."""
+    path = save(tmp_path / 'x.pth', pretrained.state_dict(), prefix, key)
+    model = load(path)
+    state = pretrained.state_dict()
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, state[name]), name
+    assert len(model.state_dict()) == DENSE
+    [line] = [m for m in log if m.startswith('Loaded')]
+    assert line == (
+        f'Loaded {DENSE}/{DENSE} tensors of ConvViT from {path}, '
+        '6 used in pre-training only left out.'
+    )
+
+
+def test_the_masked_encoder_takes_everything(tmp_path, pretrained, log):
+    """Loaded into pre-training again, fusion and norm are used too."""
+    path = save(tmp_path / 'x.pth', pretrained.state_dict())
+    model = load(path, MaskedConvViT)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, pretrained.state_dict()[name]), name
+    total = DENSE + 6
+    assert f'Loaded {total}/{total} tensors of MaskedConvViT from {path}.' in log
+
+
+def test_grey_and_other_sizes_load(tmp_path, pretrained):
+    """Input channels are folded and positions resized, all else is as saved."""
+    path = save(tmp_path / 'x.pth', pretrained.state_dict())
+    model = load(path, in_channels=1, img_size=96)
+    state = pretrained.state_dict()
+    folded = state['patch_embed1.proj.weight'].sum(dim=1, keepdim=True)
+    torch.testing.assert_close(model.patch_embed1.proj.weight.data, folded)
+    assert model.pos_embed.shape == (1, 36, 16)
+    assert torch.equal(model.patch_embed4.weight, state['patch_embed4.weight'])
+
+
+def test_registered_in_the_root(tmp_path, pretrained):
+    """Configs of mmdet and mmseg find the type without a prefix."""
+    path = save(tmp_path / 'x.pth', pretrained.state_dict())
+    initialise = WEIGHT_INITIALIZERS.build(dict(type='DuGIPretrained', checkpoint=path))
+    model = ConvViT(ARCH, img_size=64)
+    initialise(model)
+    assert torch.equal(model.patch_embed4.weight, pretrained.patch_embed4.weight)
+
+
+@pytest.mark.parametrize('checkpoint', [None, ''])
+def test_no_file_named(checkpoint):
+    """An unset path names the two ways out instead of training from scratch."""
+    with pytest.raises(
+        DuGIError, match='no pre-trained file for ConvViT.*--cfg-options'
+    ):
+        load(checkpoint)
+
+
+def test_a_missing_tensor_is_named(tmp_path, pretrained):
+    """A file without a tensor of the model is refused, file and tensor named."""
+    state = pretrained.state_dict()
+    del state['blocks3.1.attn.qkv.bias']
+    path = save(tmp_path / 'short.pth', state)
+    with pytest.raises(DuGIError, match=r'short.pth lacks blocks3.1.attn.qkv.bias:'):
+        load(path)
+
+
+def test_a_left_over_tensor_is_named(tmp_path, pretrained):
+    """So is a file with a tensor the model has no place for."""
+    state = {**pretrained.state_dict(), 'blocks3.7.norm1.bias': torch.zeros(16)}
+    path = save(tmp_path / 'long.pth', state)
+    with pytest.raises(DuGIError, match=r'long.pth has.* blocks3.7.norm1.bias:'):
+        load(path)
+
+
+@pytest.mark.parametrize('name', ['patch_embed4.weight', 'blocks1.0.attn.weight'])
+def test_a_tensor_of_another_shape_is_named(tmp_path, pretrained, name):
+    """So is one of another shape, with both shapes."""
+    state = pretrained.state_dict()
+    state[name] = state[name][:-1]
+    path = save(tmp_path / 'odd.pth', state)
+    with pytest.raises(DuGIError, match=f'odd.pth does not fit ConvViT: .*{name}'):
+        load(path)
+
+
+def test_several_missing_tensors_are_summed_up(tmp_path, pretrained):
+    """Three names and a count keep the message to one line."""
+    state = {k: v for k, v in pretrained.state_dict().items() if 'blocks3' not in k}
+    path = save(tmp_path / 'short.pth', state)
+    with pytest.raises(DuGIError, match='and 21 more') as caught:
+        load(path)
+    assert '\n' not in str(caught.value)
+
+
+def test_another_arch_is_refused(tmp_path, pretrained):
+    """The arch of pre-training must be used."""
+    path = save(tmp_path / 'x.pth', pretrained.state_dict())
+    with pytest.raises(DuGIError, match='x.pth .*arch') as caught:
+        load(path, arch=dict(ARCH, embed_dims=(8, 16, 16)))
+    assert '\n' not in str(caught.value)
+
+
+def test_a_failed_load_raises_before_training(tmp_path, pretrained):
+    """The model of another arch is told apart from one with fewer blocks."""
+    path = save(tmp_path / 'x.pth', pretrained.state_dict())
+    with pytest.raises(DuGIError, match='lacks blocks3.2'):
+        load(path, arch=dict(ARCH, depths=(1, 1, 3)))
+    with pytest.raises(DuGIError, match='has, and the model not, blocks3.1'):
+        load(path, arch=dict(ARCH, depths=(1, 1, 1)))
+
+
+def test_missing_and_damaged_files(tmp_path):
+    """A path that leads nowhere and a damaged file are named."""
+    with pytest.raises(DuGIError, match='nowhere.pth does not exist'):
+        load(str(tmp_path / 'nowhere.pth'))
+    (tmp_path / 'bad.pth').write_bytes(b'PK not a zip')
+    with pytest.raises(DuGIError, match='bad.pth cannot be read safely'):
+        load(str(tmp_path / 'bad.pth'))
+
+
+def test_a_malicious_file_runs_nothing(tmp_path, pretrained):
+    """Fine-tuning from a hostile file stops before its code ran."""
+    proof = tmp_path / 'it_ran'
+    state = {**pretrained.state_dict(), 'evil': Payload(proof)}
+    path = save(tmp_path / 'evil.pth', state)
+    with pytest.raises(DuGIError, match='evil.pth cannot be read safely'):
+        load(path)
+    assert not proof.exists()
+    torch.load(path, weights_only=False)
+    assert proof.exists()
