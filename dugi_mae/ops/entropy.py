@@ -66,7 +66,9 @@ def token_entropy(
             raise DuGIError(f'value_range={value_range}: give (low, high), low < high')
     span = high - low
     scaled = (grey - low) / torch.where(span > 0, span, torch.ones_like(span))
-    levels = (scaled * (num_bins - 1)).round().clamp(0, num_bins - 1).long()
+    levels = (scaled * (num_bins - 1)).round()
+    # Pixels that are not numbers count as the lowest level.
+    levels = levels.nan_to_num(0).clamp(0, num_bins - 1).long()
 
     batch, num_pixels = len(images), patch_size**2
     tokens = levels.reshape(batch, grid[0], patch_size, grid[1], patch_size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,6 +47,17 @@ def _safe_globals() -> list:
         (scalar, 'numpy._core.multiarray.scalar'),
         *(type(np.dtype(t)) for t in ('f4', 'f8', 'i4', 'i8', '?')),
     ]
+
+
+def _reason(error: Exception) -> str:
+    """What of torch's long message a user needs."""
+    text = str(error).strip()
+    found = re.search(r"GLOBAL (\S+)|got <class '(.+?)'>", text)
+    if found:
+        return f'it asks for {found[1] or found[2]}'
+    if 'Weights only load failed' in text or not text:
+        return type(error).__name__
+    return text.splitlines()[0][:200]
 
 
 def adapt_input_channels(state_dict: dict, key: str, conv: nn.Conv2d) -> None:
@@ -103,15 +115,21 @@ def read_checkpoint(path: str | Path) -> dict:
         raise DuGIError(f'{path} is a folder: name the .pth file in it')
     if not path.is_file():
         raise DuGIError(f'checkpoint {path} does not exist: check the path')
+    # HistoryBuffer.__setstate__ updates a dict of its class: a file must not change
+    # how this process averages its logs.
+    methods = dict(HistoryBuffer._statistics_methods)
     try:
         with torch.serialization.safe_globals(_safe_globals()):
             content = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:
-        reason = str(error).strip().splitlines()[0][:200]
+        reason = _reason(error)
         raise DuGIError(
             f'checkpoint {path} cannot be read safely ({reason}): it is damaged or '
             'holds more than weights, get the file again'
         ) from error
+    finally:
+        HistoryBuffer._statistics_methods.clear()
+        HistoryBuffer._statistics_methods.update(methods)
     if not isinstance(content, dict):
         raise DuGIError(f'checkpoint {path} holds no state dict')
     return content

@@ -102,7 +102,7 @@ def test_linked_folders(tree):
 
 
 def test_split_parts_are_disjoint_and_complete(many):
-    """train and val share no file, together they are all; val is about its share."""
+    """The parts share no file, together they are all; val is about its share."""
     parts = {
         split: set(names(InfraredPretrainDataset(str(many), split=split), many))
         for split in ('train', 'val', None)

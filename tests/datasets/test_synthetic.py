@@ -152,7 +152,7 @@ def test_written_set(tmp_path):
 
 
 def test_written_set_loads_as_sirst(tmp_path):
-    """mmseg reads the labelled part like the real set, also with 14-bit images."""
+    """The host reads the labelled part like the real set, also with 14-bit images."""
     pytest.importorskip('mmseg', reason='needs mmsegmentation')
     from mmengine.registry import init_default_scope
 

@@ -15,9 +15,7 @@ from dugi_mae.errors import DuGIError
 from dugi_mae.utils.cli import run_cli
 
 ROOT = Path(__file__).resolve().parents[2]
-ARCH = (
-    'arch=dict(_delete_=True, embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)'
-)
+ARCH = 'arch=dict(_delete_=True, embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)'
 LOADER = 'num_workers=0, persistent_workers=False, batch_size=2'
 
 

@@ -47,6 +47,11 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
                 f'paramwise_cfg.layer_decay_rate={rate}: give a number in (0, 1], '
                 'such as 0.75'
             )
+        if optim_wrapper_cfg['optimizer'].get('weight_decay') is None:
+            raise DuGIError(
+                'optimizer.weight_decay is not set: layer decay chooses what is '
+                'decayed, give a number, 0 for none'
+            )
         self.layer_decay_rate = rate
         super().__init__(optim_wrapper_cfg, paramwise_cfg)
 

@@ -55,7 +55,8 @@ class ConvViTBase(BaseBackbone):
         self.arch = resolve_arch(arch)
         self.with_cp = with_cp
         dims, depths, heads, mlp_ratio = self.arch
-        rates = torch.linspace(0, drop_path_rate, sum(depths)).tolist()
+        num_blocks = sum(depths)
+        rates = [drop_path_rate * i / max(num_blocks - 1, 1) for i in range(num_blocks)]
 
         widths = (in_channels, *dims)
         for stage, patch_size in enumerate(PATCH_SIZES):
@@ -92,6 +93,11 @@ class ConvViTBase(BaseBackbone):
             state_dict, prefix + 'patch_embed1.proj.weight', module.patch_embed1.proj
         )
         adapt_pos_embed(state_dict, prefix + 'pos_embed', module.pos_grid)
+
+    def train(self, mode: bool = True) -> ConvViTBase:
+        """Set the training mode; mmpretrain's base class returns ``None``."""
+        super().train(mode)
+        return self
 
     def position(self, grid: tuple[int, int]) -> Tensor:
         """Position embedding for a grid of tokens, ``(1, rows * cols, D)``."""

@@ -103,14 +103,15 @@ def test_perfect_prediction_has_no_loss():
 
 
 @pytest.mark.parametrize('norm_pix', [False, True])
+@pytest.mark.parametrize('contrast', [7.0, 1e-3])
 @pytest.mark.parametrize(('height', 'width'), [(16, 16), (16, 40)])
-def test_to_pixels_inverts_the_target(norm_pix, height, width):
+def test_to_pixels_inverts_the_target(norm_pix, height, width, contrast):
     """Target to pixels to image gives the image back, whatever ``norm_pix`` is."""
     head = DuGIPretrainHead(norm_pix=norm_pix, patch_size=8)
-    images = 40 + 7 * torch.randn(2, 3, height, width)
+    images = contrast * (1 + torch.randn(2, 3, height, width))
     pixels = head.to_pixels(head.construct_target(images), images)
     back = head.unpatchify(pixels, (height // 8, width // 8))
-    torch.testing.assert_close(back, images, rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(back, images, rtol=1e-4, atol=1e-4 * contrast)
 
 
 def test_channel_mismatch_is_explained():
