@@ -1,6 +1,6 @@
 # `make demo`, first half: a few steps of pre-training. Too short to be good.
 _base_ = '../pretrain/dugi-mae_convvit-tiny_infrared-unlabeled.py'
-max_iters = 80
+max_iters = 60
 train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=max_iters)
 train_dataloader = dict(sampler=dict(type='InfiniteSampler'))
 val_cfg = None
