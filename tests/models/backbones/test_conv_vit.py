@@ -326,6 +326,6 @@ def test_images_of_a_batch_do_not_mix():
 
 
 def test_registered_in_mmpretrain():
-    """``type='ConvViT'`` builds through mmpretrain's registry."""
-    model = MODELS.build(dict(type='ConvViT', arch=ARCH, out_indices=(2,)))
+    """``type='mmpretrain.ConvViT'`` builds through mmpretrain's registry."""
+    model = MODELS.build(dict(type='mmpretrain.ConvViT', arch=ARCH, out_indices=(2,)))
     assert isinstance(model, ConvViT)
