@@ -27,7 +27,7 @@ optim_wrapper = dict(
     paramwise_cfg=dict(layer_decay_rate=0.8),
     clip_grad=dict(max_norm=3.0),
 )
-max_iters = 400
+max_iters = 1200
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=50),
     dict(
@@ -39,12 +39,12 @@ param_scheduler = [
         eta_min=0.0,
     ),
 ]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=400)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=300)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 default_hooks = dict(
     checkpoint=dict(
-        interval=400, max_keep_ckpts=1, save_best='IoU.target', rule='greater'
+        interval=300, max_keep_ckpts=1, save_best='IoU.target', rule='greater'
     )
 )
 randomness = dict(seed=0)
