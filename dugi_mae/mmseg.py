@@ -11,11 +11,17 @@ from . import datasets, engine, models
 from .datasets.sirst import SIRSTDataset
 from .datasets.transforms.target_mask import LoadTargetMask
 from .evaluation.class_iou_metric import ClassIoUMetric
+from .models.decode_heads import IRSTDHead
+from .models.losses import SoftIoULoss
+from .models.segmentors import SmallTargetSegmentor
 
 __all__ = [
     'ClassIoUMetric',
     'LoadTargetMask',
     'SIRSTDataset',
+    'IRSTDHead',
+    'SmallTargetSegmentor',
+    'SoftIoULoss',
     'datasets',
     'engine',
     'models',

@@ -7,7 +7,8 @@ model = dict(
         # Those of pre-training.
         mean=[108.375] * 3,
         std=[51.0] * 3,
-        pad_val=108.375,
+        # In units of the normalised image: mmseg pads after normalising.
+        pad_val=0,
         seg_pad_val=255,
         size=(256, 256),
     ),

@@ -1,0 +1,34 @@
+# Small-target head with a full-resolution stem over the tiny encoder.
+model = dict(
+    type='SmallTargetSegmentor',
+    data_preprocessor=dict(
+        type='SegDataPreProcessor',
+        # Those of pre-training.
+        mean=[108.375] * 3,
+        std=[51.0] * 3,
+        # In units of the normalised image: mmseg pads after normalising.
+        pad_val=0,
+        seg_pad_val=255,
+        size=(256, 256),
+    ),
+    backbone=dict(
+        type='mmpretrain.ConvViT',
+        arch='tiny',
+        drop_path_rate=0.1,
+        init_cfg=dict(type='DuGIPretrained', checkpoint=None),
+    ),
+    decode_head=dict(
+        type='IRSTDHead',
+        # F1, F2, F3, F4 and the image.
+        in_channels=[64, 128, 192, 192, 3],
+        channels=8,
+        deep_supervision=0.0,
+        norm_cfg=dict(type='BN', requires_grad=True),
+        loss_decode=[
+            dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=1.0),
+            dict(type='SoftIoULoss', loss_weight=1.0),
+        ],
+    ),
+    train_cfg=dict(),
+    test_cfg=dict(mode='whole'),
+)

@@ -1,0 +1,184 @@
+"""Head for infrared small-target detection (IRSTD): a mask at full resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmcv.cnn import ConvModule
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dugi_mae.errors import DuGIError
+from dugi_mae.models.layers.feature_enhancement import FeatureEnhancement
+
+#: Every logit starts at a probability of 0.01, as targets are rare.
+START_SILENT = dict(
+    type='Normal',
+    std=0.01,
+    bias=-4.6,
+    override=[dict(name='conv_seg'), dict(name='side_seg')],
+)
+
+
+def upsample(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Bilinear resize of ``(B, C, H, W)`` to ``size``."""
+    return F.interpolate(x, tuple(size), mode='bilinear', align_corners=False)
+
+
+class UpBlock(nn.Module):
+    """Resize to a skip's size, join with it, and convolve twice.
+
+    Args:
+        in_channels: Channels of the coarse map.
+        skip_channels: Channels of the skip, 0 if there is none.
+        channels: Channels that leave.
+        norm_cfg: Normalisation of the convolutions.
+    """
+
+    def __init__(
+        self, in_channels: int, skip_channels: int, channels: int, norm_cfg: dict | None
+    ) -> None:
+        super().__init__()
+        self.convs = nn.Sequential(
+            ConvModule(
+                in_channels + skip_channels, channels, 3, padding=1, norm_cfg=norm_cfg
+            ),
+            ConvModule(channels, channels, 3, padding=1, norm_cfg=norm_cfg),
+        )
+
+    def forward(self, x: Tensor, size: Sequence[int], skip: Tensor | None) -> Tensor:
+        """``(B, C_in, h, w)`` -> ``(B, C, H, W)`` with ``size = (H, W)``."""
+        x = upsample(x, size)
+        return self.convs(x if skip is None else torch.cat([x, skip], dim=1))
+
+
+@MODELS.register_module()
+class IRSTDHead(BaseDecodeHead):
+    """U-Net-like decoder for targets of a few pixels, with one logit a pixel.
+
+    F4 and F3 go through :class:`FeatureEnhancement`; F2 and F1 join as they are; two
+    more steps restore full resolution, where a light stem on the image itself gives
+    back the detail that a map of stride 4 has lost. Our own design after the outline
+    of the IRSTD transformer (Liu et al., TIP 2023), of which no more is public.
+
+    Args:
+        in_channels: Channels of F1, F2, F3, F4 and, for the stem, of the image.
+        in_index: Which of the segmentor's features they are. The image is the last
+            one that :class:`SmallTargetSegmentor` hands over; with four entries there
+            is no stem and any segmentor will do.
+        channels: Width at full resolution; twice, 4 times and 8 times that at strides
+            2, 4 and from 8 on.
+        num_heads: Attention heads of the enhancement.
+        deep_supervision: Weight of the mean loss of side outputs at strides 8, 4 and
+            2; 0 leaves them out.
+        init_cfg: ``None`` starts every pixel at a probability of 0.01.
+        **kwargs: As in mmseg's ``BaseDecodeHead``. ``num_classes``, ``out_channels``
+            and ``threshold`` default to 2, 1 and 0.5.
+
+    Raises:
+        DuGIError: If the number of inputs is not 4 or 5, or the model is not binary.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        in_index: Sequence[int] = (0, 1, 2, 3, -1),
+        channels: int = 16,
+        num_heads: int = 4,
+        deep_supervision: float = 0.0,
+        init_cfg: dict | None = None,
+        **kwargs,
+    ) -> None:
+        if len(in_channels) not in (4, 5):
+            raise DuGIError(
+                f'IRSTDHead got in_channels={list(in_channels)}: give the channels of '
+                'F1, F2, F3, F4 and, for the full-resolution stem, of the image'
+            )
+        for key, default in (('num_classes', 2), ('out_channels', 1)):
+            if kwargs.setdefault(key, default) != default:
+                raise DuGIError(
+                    f'IRSTDHead got {key}={kwargs[key]}: it gives one logit for target '
+                    f'against background, leave {key} out'
+                )
+        kwargs.setdefault('threshold', 0.5)
+        kwargs.setdefault('dropout_ratio', 0.0)
+        kwargs.setdefault('norm_cfg', dict(type='BN', requires_grad=True))
+        super().__init__(
+            in_channels=list(in_channels),
+            in_index=list(in_index)[: len(in_channels)],
+            channels=channels,
+            input_transform='multiple_select',
+            init_cfg=init_cfg or START_SILENT,
+            **kwargs,
+        )
+        self.deep_supervision = deep_supervision
+        norm_cfg = self.norm_cfg
+        c1, c2, c4, c8 = (channels * k for k in (1, 2, 4, 8))
+        f1, f2, f3, f4 = in_channels[:4]
+        self.enhance4 = FeatureEnhancement(f4, c8, num_heads, norm_cfg=norm_cfg)
+        self.enhance3 = FeatureEnhancement(f3, c8, num_heads, norm_cfg=norm_cfg)
+        self.lateral2 = ConvModule(f2, c4, 1, norm_cfg=norm_cfg)
+        self.lateral1 = ConvModule(f1, c4, 1, norm_cfg=norm_cfg)
+        self.stem = None
+        if len(in_channels) == 5:
+            self.stem = nn.ModuleList(
+                [
+                    ConvModule(in_channels[4], c1, 3, padding=1, norm_cfg=norm_cfg),
+                    ConvModule(c1, c2, 3, stride=2, padding=1, norm_cfg=norm_cfg),
+                ]
+            )
+        has_stem = self.stem is not None
+        self.up16 = UpBlock(c8, c8, c8, norm_cfg)
+        self.up8 = UpBlock(c8, c4, c8, norm_cfg)
+        self.up4 = UpBlock(c8, c4, c4, norm_cfg)
+        self.up2 = UpBlock(c4, c2 if has_stem else 0, c2, norm_cfg)
+        self.up1 = UpBlock(c2, c1 if has_stem else 0, c1, norm_cfg)
+        self.side_seg = nn.ModuleList(
+            nn.Conv2d(c, 1, 1) for c in (c8, c4, c2) if deep_supervision
+        )
+
+    def decode(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """Maps of the decoder at strides 8, 4, 2 and 1, from the features."""
+        f1, f2, f3, f4, *image = self._transform_inputs(inputs)
+        if image:
+            size1 = image[0].shape[-2:]
+            skip1 = self.stem[0](image[0])
+            skip2 = self.stem[1](skip1)
+            size2 = skip2.shape[-2:]
+        else:
+            skip1 = skip2 = None
+            size2, size1 = ([n * k for n in f1.shape[-2:]] for k in (2, 4))
+        x = self.enhance4(f4)
+        x = self.up16(x, f3.shape[-2:], self.enhance3(f3))
+        x8 = self.up8(x, f2.shape[-2:], self.lateral2(f2))
+        x4 = self.up4(x8, f1.shape[-2:], self.lateral1(f1))
+        x2 = self.up2(x4, size2, skip2)
+        return [x8, x4, x2, self.up1(x2, size1, skip1)]
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Logits at the size of the input.
+
+        Args:
+            inputs: The segmentor's features; those of ``in_index`` are used.
+
+        Returns:
+            ``(B, 1, H, W)``; without a stem H and W are 4 times those of F1.
+        """
+        return self.cls_seg(self.decode(inputs)[-1])
+
+    def loss(self, inputs: Sequence[Tensor], batch_data_samples, train_cfg) -> dict:
+        """Loss of the output and, with deep supervision, of the side outputs."""
+        *sides, last = self.decode(inputs)
+        losses = self.loss_by_feat(self.cls_seg(last), batch_data_samples)
+        for stride, conv, x in zip((8, 4, 2), self.side_seg, sides, strict=False):
+            side = self.loss_by_feat(conv(x), batch_data_samples)
+            weight = self.deep_supervision / len(self.side_seg)
+            losses |= {
+                f'stride{stride}.{key}': weight * value
+                for key, value in side.items()
+                if 'loss' in key
+            }
+        return losses

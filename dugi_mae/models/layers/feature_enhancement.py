@@ -1,0 +1,66 @@
+"""What makes a dim target stand out in a deep map: attention and local contrast."""
+
+from __future__ import annotations
+
+import torch
+from mmcv.cnn import ConvModule
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dugi_mae.models.layers.attention_block import AttentionBlock
+
+
+def local_contrast(x: Tensor, window: int) -> Tensor:
+    """Difference between each cell and the mean of the window around it.
+
+    The mean is taken over the cells inside the map, so a constant map gives zero at
+    its border too.
+
+    Args:
+        x: ``(B, C, H, W)``.
+        window: Odd side of the window in cells.
+
+    Returns:
+        ``(B, C, H, W)``.
+    """
+    mean = F.avg_pool2d(x, window, 1, window // 2, count_include_pad=False)
+    return x - mean
+
+
+class FeatureEnhancement(nn.Module):
+    """Attention over the whole map plus a branch of local contrasts.
+
+    Attention says what the background of the scene looks like; the contrast of each
+    cell with its surroundings keeps what differs from it. The sum of both leaves.
+
+    Args:
+        in_channels: Channels of the map that comes in.
+        channels: Channels of the map that leaves.
+        num_heads: Attention heads, a divisor of ``channels``.
+        windows: Sides of the contrast windows in cells, odd.
+        norm_cfg: Normalisation of the convolutions.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        num_heads: int = 4,
+        windows: tuple[int, ...] = (3, 5),
+        norm_cfg: dict | None = None,
+    ) -> None:
+        super().__init__()
+        self.windows = windows
+        self.reduce = ConvModule(in_channels, channels, 1, norm_cfg=norm_cfg)
+        self.attention = AttentionBlock(channels, num_heads, mlp_ratio=2.0)
+        self.contrast = ConvModule(
+            channels * len(windows), channels, 1, norm_cfg=norm_cfg
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C_in, H, W)`` -> ``(B, C, H, W)``."""
+        x = self.reduce(x)
+        contrasts = torch.cat([local_contrast(x, w) for w in self.windows], dim=1)
+        tokens = self.attention(x.flatten(2).transpose(1, 2))
+        attended = tokens.transpose(1, 2).unflatten(2, x.shape[-2:])
+        return attended + self.contrast(contrasts)
