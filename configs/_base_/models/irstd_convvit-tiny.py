@@ -21,6 +21,7 @@ model = dict(
         type='IRSTDHead',
         # F1, F2, F3, F4 and the image.
         in_channels=[64, 128, 192, 192, 3],
+        in_index=[0, 1, 2, 3, -1],
         channels=8,
         deep_supervision=0.0,
         norm_cfg=dict(type='BN', requires_grad=True),
