@@ -13,7 +13,7 @@ from .datasets.transforms.target_mask import LoadTargetMask
 from .evaluation.class_iou_metric import ClassIoUMetric
 from .models.decode_heads import IRSTDHead
 from .models.losses import SoftIoULoss
-from .models.segmentors import SmallTargetSegmentor
+from .models.segmentors import SmallTargetSegmentor, SmallTargetTTAModel
 
 __all__ = [
     'ClassIoUMetric',
@@ -21,6 +21,7 @@ __all__ = [
     'SIRSTDataset',
     'IRSTDHead',
     'SmallTargetSegmentor',
+    'SmallTargetTTAModel',
     'SoftIoULoss',
     'datasets',
     'engine',

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,99 @@ def data_root() -> Path:
     if not DATA_ROOT.is_dir():
         pytest.skip(NO_DATA)
     return DATA_ROOT
+
+
+SPOT_MODEL = """
+custom_imports = dict(imports=['dugi_mae.mmseg'], allow_failed_imports=False)
+default_scope = 'mmseg'
+model = dict(
+    type='SmallTargetSegmentor',
+    data_preprocessor=dict(
+        type='SegDataPreProcessor', mean=[108.375] * 3, std=[51.0] * 3
+    ),
+    backbone=dict(
+        type='mmpretrain.ConvViT',
+        arch=dict(embed_dims=(4, 4, 4), depths=(1, 1, 1), num_heads=2),
+    ),
+    decode_head=dict(
+        type='FCNHead',
+        in_index=-1,
+        in_channels=3,
+        channels=3,
+        num_convs=0,
+        concat_input=False,
+        dropout_ratio=0.0,
+        num_classes=2,
+        out_channels={channels},
+        threshold=0.5,
+        align_corners=False,
+        loss_decode=dict(type='CrossEntropyLoss', use_sigmoid={channels} == 1),
+    ),
+    test_cfg=dict(mode='whole'),
+)
+test_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(type='LoadInfraredImage'),
+            dict(type='Resize', scale_factor={scale}, keep_ratio=True),
+            dict(type='LoadTargetMask'),
+            dict(type='PackSegInputs'),
+        ]
+    )
+)
+"""
+
+
+@pytest.fixture(scope='session')
+def make_spot_model(tmp_path_factory) -> Callable[..., tuple[Path, Path]]:
+    """Make a config and checkpoint of a segmentor that marks what is bright.
+
+    Its head sees the image alone and calls a pixel target from a grey value of 160 on,
+    so that what it must find is known. Arguments: ``channels`` of the logits, 1 or 2,
+    and ``scale``, how much the pipeline enlarges.
+    """
+    import torch
+    from mmengine.config import Config
+    from mmengine.registry import MODELS, DefaultScope
+
+    def make(channels: int = 1, scale: float = 1.0) -> tuple[Path, Path]:
+        folder = tmp_path_factory.mktemp('spot_model')
+        config, checkpoint = folder / 'spot.py', folder / 'spot.pth'
+        config.write_text(SPOT_MODEL.format(channels=channels, scale=scale))
+        with DefaultScope.overwrite_default_scope('mmseg'):
+            model = MODELS.build(Config.fromfile(config).model)
+        with torch.no_grad():
+            conv = model.decode_head.conv_seg
+            conv.weight.zero_()
+            conv.bias.zero_()
+            conv.weight[-1] = 10 / 3
+            conv.bias[-1] = 10 * (108.375 - 159.53) / 51
+        torch.save(dict(state_dict=model.state_dict()), checkpoint)
+        return config, checkpoint
+
+    return make
+
+
+@pytest.fixture(scope='session')
+def toy_pretrain_model(tmp_path_factory) -> tuple[Path, Path]:
+    """Config and checkpoint of a pre-training model with random weights."""
+    import torch
+    from mmengine.config import Config
+    from mmengine.registry import MODELS, DefaultScope
+
+    folder = tmp_path_factory.mktemp('pretrain_model')
+    config, checkpoint = folder / 'toy_pretrain.py', folder / 'toy_pretrain.pth'
+    base = REPO_ROOT / 'configs/pretrain/dugi-mae_convvit-tiny_infrared-unlabeled.py'
+    config.write_text(f"""
+_base_ = {str(base)!r}
+model = dict(
+    backbone=dict(
+        arch=dict(_delete_=True, embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)
+    ),
+    guidance=dict(embed_dims=16, num_heads=2),
+    neck=dict(embed_dims=16, decoder_embed_dims=16, decoder_num_heads=2))
+""")
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        model = MODELS.build(Config.fromfile(config).model)
+    torch.save(dict(state_dict=model.state_dict()), checkpoint)
+    return config, checkpoint

@@ -6,7 +6,6 @@ For a pre-training config the metric is the reconstruction of held-out images.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.evaluator import DumpResults
@@ -14,6 +13,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from dugi_mae.errors import DuGIError
+from dugi_mae.utils.checkpoint import check_checkpoint
 from dugi_mae.utils.cli import add_common_arguments, load_config, run_cli
 
 
@@ -65,8 +65,7 @@ def main() -> None:
     """Build the runner of a config and test a checkpoint."""
     args = parse_args()
     config = load_config(args)
-    if not Path(args.checkpoint).is_file():
-        raise DuGIError(f'checkpoint {args.checkpoint} does not exist: check the path')
+    check_checkpoint(args.checkpoint)
     config.load_from = args.checkpoint
     if args.show or args.show_dir:
         enable_pictures(config, args)

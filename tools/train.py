@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from dugi_mae.errors import DuGIError
+from dugi_mae.utils.checkpoint import check_checkpoint
 from dugi_mae.utils.cli import add_common_arguments, enable_amp, load_config, run_cli
 
 
@@ -48,10 +48,10 @@ def main() -> None:
     if args.resume:
         config.resume = True
         config.load_from = None if args.resume == 'auto' else args.resume
-        if config.load_from and not Path(args.resume).is_file():
-            raise DuGIError(
-                f'checkpoint {args.resume} does not exist: check the path, or use '
-                '--resume alone for the newest in the work dir'
+        if config.load_from:
+            check_checkpoint(
+                args.resume,
+                'check the path, or use --resume alone for the newest in the work dir',
             )
     if args.auto_scale_lr:
         if 'base_batch_size' not in config.get('auto_scale_lr', {}):

@@ -27,3 +27,4 @@ default_hooks = dict(
 )
 randomness = dict(seed=0)
 auto_scale_lr = dict(base_batch_size=8)
+tta_model = dict(_delete_=True, type='SmallTargetTTAModel')

@@ -7,13 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from torch import Tensor
 
-from dugi_mae.errors import DuGIError
+from dugi_mae.apis.build import build_model, open_config
 from dugi_mae.models.selfsup import DuGIMAE
-from dugi_mae.utils.checkpoint import read_state_dict
-from dugi_mae.utils.registry import build_module
 
 
 def init_pretrain_model(
@@ -32,16 +29,7 @@ def init_pretrain_model(
     Raises:
         DuGIError: If the checkpoint does not fit the config.
     """
-    if not isinstance(config, Config):
-        config = Config.fromfile(config)
-    init_default_scope(config.get('default_scope', 'mmpretrain'))
-    model = build_module(config.model)
-    try:
-        model.load_state_dict(read_state_dict(checkpoint))
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1].strip()
-        raise DuGIError(f'{checkpoint} does not fit the config: {reason}') from error
-    return model.to(device).eval()
+    return build_model(open_config(config), checkpoint, device)
 
 
 def normalise(model: DuGIMAE, images: np.ndarray) -> Tensor:

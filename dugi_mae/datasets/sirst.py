@@ -1,4 +1,4 @@
-"""Single-frame infrared small targets: SIRST v1, SIRST-V2 and sets laid out alike."""
+"""Single-frame infrared small targets: SIRST, IRSTD-1k, NUDT-SIRST and the like."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from dugi_mae.errors import DuGIError
 #: Where images and masks lie below the data folder, in order of preference.
 LAYOUTS = (
     ('mixed', 'annotations/masks'),  # SIRST-V2
-    ('images', 'masks'),  # SIRST v1, BasicIRSTD
+    ('IRSTD1k_Img', 'IRSTD1k_Label'),  # IRSTD-1k
+    ('images', 'masks'),  # SIRST v1, NUDT-SIRST, BasicIRSTD, DNANet
 )
 #: What may stand between an image's name and its mask's extension.
 MASK_SUFFIXES = ('_pixels0', '')
@@ -56,18 +57,30 @@ def read_split(path: Path) -> list[str]:
     return names
 
 
+def found_instead(folder: Path, name: str) -> str:
+    """Files of a folder that may be meant by a name, for messages; often none."""
+    beginnings = tuple(name + c for c in '._-')
+    found = sorted(p.name for p in folder.iterdir() if p.name.startswith(beginnings))
+    return f' (found {", ".join(found[:4])})' if found else ''
+
+
 @DATASETS.register_module()
 class SIRSTDataset(BaseSegDataset):
     """Images with target masks; backgrounds without any target are kept.
 
-    Layouts found by themselves: ``images/`` with ``masks/`` (SIRST v1, BasicIRSTD) and
-    ``mixed/`` with ``annotations/masks/`` (SIRST-V2), mask names ``<name>.png`` or
-    ``<name>_pixels0.png``. Masks are read by ``LoadTargetMask``.
+    Layouts found by themselves: ``images/`` with ``masks/`` (SIRST v1, NUDT-SIRST, and
+    any set as BasicIRSTD and DNANet arrange it), ``IRSTD1k_Img/`` with
+    ``IRSTD1k_Label/`` (IRSTD-1k) and ``mixed/`` with ``annotations/masks/`` (SIRST-V2);
+    mask names ``<name>.png`` or ``<name>_pixels0.png``. Masks are read by
+    ``LoadTargetMask``.
 
     Args:
         data_root: Folder of the set.
-        ann_file: Split file relative to ``data_root``, such as ``idx_427/train.txt``
-            or ``splits/train_full.txt``; ``''`` takes all images.
+        ann_file: Split file relative to ``data_root``, such as ``idx_427/train.txt``,
+            ``splits/train_full.txt``, ``img_idx/train_NUAA-SIRST.txt`` or
+            ``50_50/train.txt``; ``''`` takes all images.
+        seg_map_suffix: What follows an image's name in its mask's, such as
+            ``_mask.png``, where it is neither of the two above.
         **kwargs: As in mmseg's ``BaseSegDataset`` (``pipeline``, ``data_prefix``, ...).
 
     Raises:
@@ -78,7 +91,16 @@ class SIRSTDataset(BaseSegDataset):
         classes=('background', 'target'), palette=[[0, 0, 0], [255, 40, 40]]
     )
 
-    def __init__(self, data_root: str, ann_file: str = '', **kwargs) -> None:
+    def __init__(
+        self,
+        data_root: str,
+        ann_file: str = '',
+        seg_map_suffix: str | None = None,
+        **kwargs,
+    ) -> None:
+        self.mask_suffixes = MASK_SUFFIXES
+        if seg_map_suffix is not None:
+            self.mask_suffixes = (seg_map_suffix.rsplit('.', 1)[0],)
         root = Path(data_root)
         if not root.is_dir():
             raise DuGIError(f'data folder {root} does not exist: correct data_root')
@@ -110,17 +132,18 @@ class SIRSTDataset(BaseSegDataset):
         for name in names:
             if name not in images:
                 raise DuGIError(
-                    f'image {name} of {self.ann_file} is not in {img_dir}: copy it '
-                    'there or take it off the list'
+                    f'image {name} of {self.ann_file} is not in {img_dir}'
+                    f'{found_instead(img_dir, name)}: copy it there, as PNG, JPEG or '
+                    'TIFF, or take it off the list'
                 )
-            mask = next(
-                (masks[name + s] for s in MASK_SUFFIXES if name + s in masks), None
-            )
+            candidates = [name + suffix for suffix in self.mask_suffixes]
+            mask = next((masks[stem] for stem in candidates if stem in masks), None)
             if mask is None:
                 raise DuGIError(
-                    f'image {images[name]} has no mask: expected {mask_dir}/{name}'
-                    f'{MASK_SUFFIXES[0]}.png or {name}.png (all black if it has no '
-                    'target)'
+                    f'image {images[name]} has no mask in {mask_dir}'
+                    f'{found_instead(mask_dir, name)}: call it '
+                    f'{" or ".join(f"{stem}.png" for stem in candidates)}, all black '
+                    'if there is no target, or set seg_map_suffix'
                 )
             samples.append(
                 dict(

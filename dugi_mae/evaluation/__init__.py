@@ -1,5 +1,12 @@
 """Metrics."""
 
 from .reconstruction_metric import ReconstructionMetric, fill_nearest_visible
+from .small_target import small_target_scores
+from .small_target_metric import SmallTargetMetric
 
-__all__ = ['ReconstructionMetric', 'fill_nearest_visible']
+__all__ = [
+    'ReconstructionMetric',
+    'SmallTargetMetric',
+    'fill_nearest_visible',
+    'small_target_scores',
+]

@@ -97,6 +97,22 @@ def adapt_pos_embed(state_dict: dict, key: str, grid: tuple[int, int]) -> None:
         state_dict[key] = resize_pos_embed(embed, (side, side), grid)
 
 
+def check_checkpoint(path: str | Path, remedy: str = 'check the path') -> None:
+    """Raise unless a path is that of a file.
+
+    Args:
+        path: Where a checkpoint should be.
+        remedy: What the message advises where there is none.
+
+    Raises:
+        DuGIError: If it is a folder or is not there.
+    """
+    if Path(path).is_dir():
+        raise DuGIError(f'checkpoint {path} is a folder: name the .pth file in it')
+    if not Path(path).is_file():
+        raise DuGIError(f'checkpoint {path} does not exist: {remedy}')
+
+
 def read_checkpoint(path: str | Path) -> dict:
     """Read a checkpoint without running any code that it may contain.
 
@@ -110,11 +126,7 @@ def read_checkpoint(path: str | Path) -> dict:
         DuGIError: If the file is missing, damaged or holds objects that only an unsafe
             load could build.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise DuGIError(f'{path} is a folder: name the .pth file in it')
-    if not path.is_file():
-        raise DuGIError(f'checkpoint {path} does not exist: check the path')
+    check_checkpoint(path)
     # HistoryBuffer.__setstate__ updates a dict of its class: a file must not change
     # how this process averages its logs.
     methods = dict(HistoryBuffer._statistics_methods)
@@ -146,3 +158,22 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     if not state_dict:
         raise DuGIError(f'checkpoint {path} holds no tensors: is it a weight file?')
     return state_dict
+
+
+def load_weights(model: nn.Module, path: str | Path) -> None:
+    """Load a checkpoint into a model, completely.
+
+    Raises:
+        DuGIError: If a tensor is missing, left over or of another shape.
+    """
+    try:
+        model.load_state_dict(read_state_dict(path))
+    except RuntimeError as error:
+        # A line of heading, then one for each kind of trouble with all its names.
+        reason = str(error).splitlines()[1].strip(' \t.')
+        if len(reason) > 160:
+            reason = reason[:160].rsplit(',', 1)[0] + ' and more'
+        raise DuGIError(
+            f'checkpoint {path} does not fit the config: {reason}; use the config that '
+            'it was trained with'
+        ) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import sys
 from collections.abc import Callable
@@ -13,19 +12,22 @@ import torch
 from mmengine.config import Config, DictAction
 
 from dugi_mae.errors import DuGIError
+from dugi_mae.utils.config import read_config
+
+#: The flag that overrides settings, for ``parser.add_argument('--cfg-options', ...)``.
+CFG_OPTIONS = dict(
+    nargs='+',
+    action=DictAction,
+    metavar='KEY=VALUE',
+    help='override settings of the config, for example optim_wrapper.optimizer'
+    '.lr=1e-4; lists as key="[a,b]" or key=a,b',
+)
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags that training and testing have in every OpenMMLab host."""
     parser.add_argument('--work-dir', help='folder for logs, checkpoints and pictures')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config, for example optim_wrapper.optimizer'
-        '.lr=1e-4; lists as key="[a,b]" or key=a,b',
-    )
+    parser.add_argument('--cfg-options', **CFG_OPTIONS)
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
@@ -43,20 +45,14 @@ def load_config(args: argparse.Namespace) -> Config:
         DuGIError: If the config does not exist.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    path = Path(args.config)
-    if not path.is_file():
-        names = [str(p) for p in Path('configs').rglob('*.py')]
-        near = difflib.get_close_matches(str(path), names, n=1, cutoff=0.3)
-        hint = f': did you mean {near[0]}?' if near else ': check the path'
-        raise DuGIError(f'config {path} does not exist{hint}')
-    config = Config.fromfile(path)
+    config = read_config(args.config)
     config.launcher = args.launcher
     if args.cfg_options:
         config.merge_from_dict(args.cfg_options)
     if args.work_dir:
         config.work_dir = args.work_dir
     elif config.get('work_dir') is None:
-        config.work_dir = str(Path('work_dirs') / path.stem)
+        config.work_dir = str(Path('work_dirs') / Path(args.config).stem)
     return config
 
 

@@ -2,5 +2,6 @@
 
 from .overlay import draw_target_overlay
 from .reconstruction import draw_reconstruction
+from .small_target import draw_small_targets
 
-__all__ = ['draw_reconstruction', 'draw_target_overlay']
+__all__ = ['draw_reconstruction', 'draw_small_targets', 'draw_target_overlay']

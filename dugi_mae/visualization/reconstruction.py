@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from dugi_mae.models.selfsup import DuGIMAE
+from dugi_mae.models.selfsup.dugi_mae import Reconstruction
 from dugi_mae.ops import patch_grid, token_entropy
 
 
@@ -40,19 +41,19 @@ def figure_to_array(figure: Figure) -> np.ndarray:
 
 
 def reconstruction_columns(
-    model: DuGIMAE, images: Tensor
+    model: DuGIMAE, result: Reconstruction
 ) -> list[tuple[str, list[np.ndarray], dict]]:
     """What a panel shows of a batch.
 
     Args:
         model: In eval mode.
-        images: ``(B, C, H, W)``, normalised.
+        result: What it made of the batch.
 
     Returns:
         For each column its title, one ``(H, W)`` or ``(rows, cols)`` array an image,
         and arguments for matplotlib's ``imshow``.
     """
-    result = model.reconstruct(images)
+    images = result.images
     patch_size = model.head.patch_size
     entropy = token_entropy(images, patch_size).cpu()
     grid = patch_grid(images, patch_size)
@@ -83,6 +84,7 @@ def draw_reconstruction(
     model: DuGIMAE,
     images: Tensor,
     extra: Sequence[tuple[str, list[np.ndarray]]] = (),
+    result: Reconstruction | None = None,
 ) -> np.ndarray:
     """A panel with one row an image.
 
@@ -93,11 +95,12 @@ def draw_reconstruction(
         model: In eval mode.
         images: ``(B, C, H, W)``, normalised.
         extra: More columns: a title and one ``(H, W)`` or ``(H, W, 3)`` array an image.
+        result: What the model made of the images, if that is known already.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB.
     """
-    columns = reconstruction_columns(model, images)
+    columns = reconstruction_columns(model, result or model.reconstruct(images))
     columns += [(title, arrays, dict(cmap='gray')) for title, arrays in extra]
     with_profile = hasattr(model.guidance, 'afdm')
     num_cols = len(columns) + with_profile

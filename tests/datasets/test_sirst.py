@@ -13,6 +13,7 @@ pytest.importorskip('mmseg', reason='the small-target sets need mmsegmentation')
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
+import dugi_mae.mmseg  # noqa: F401  registers LoadTargetMask
 from dugi_mae.datasets.sirst import SIRSTDataset, read_split
 from dugi_mae.errors import DuGIError
 
@@ -21,6 +22,8 @@ LAYOUTS = {
     'v1': ('images', 'masks', '_pixels0', 'idx_427/train.txt'),
     'v2': ('mixed', 'annotations/masks', '_pixels0', 'splits/train_full.txt'),
     'literature': ('images', 'masks', '', 'img_idx/train_NUAA-SIRST.txt'),
+    'dnanet': ('images', 'masks', '', '50_50/train.txt'),
+    'irstd1k': ('IRSTD1k_Img', 'IRSTD1k_Label', '', 'trainval.txt'),
 }
 PIPELINE = [
     dict(type='LoadInfraredImage'),
@@ -33,7 +36,7 @@ def write_set(root: Path, layout: str) -> str:
     """Write three images, the last without a target; gives the split file."""
     images, masks, suffix, split = LAYOUTS[layout]
     for folder in (images, masks, Path(split).parent):
-        (root / folder).mkdir(parents=True)
+        (root / folder).mkdir(parents=True, exist_ok=True)
     for name in NAMES:
         mask = np.zeros((32, 40), np.uint8)
         if name != NAMES[-1]:
@@ -105,7 +108,7 @@ def test_missing_folder(tmp_path):
 
 def test_unknown_layout(tmp_path):
     """The layouts that are understood are listed."""
-    with pytest.raises(DuGIError, match='mixed/ with annotations/masks/ or images/'):
+    with pytest.raises(DuGIError, match='mixed/ with annotations/masks/ or .* images/'):
         SIRSTDataset(str(tmp_path))
 
 
@@ -151,7 +154,30 @@ def test_missing_mask(v1):
     (v1 / 'masks/Misc_2_pixels0.png').unlink()
     with pytest.raises(
         DuGIError,
-        match=r'Misc_2\.png has no mask: .*Misc_2_pixels0\.png or Misc_2\.png',
+        match=r'Misc_2\.png has no mask in .*Misc_2_pixels0\.png or Misc_2\.png',
+    ):
+        SIRSTDataset(str(v1), 'idx_427/train.txt')
+
+
+def test_unknown_mask_suffix(v1):
+    """A mask of another name is mentioned, and the argument that mends it works."""
+    for path in list(v1.glob('masks/*_pixels0.png')):
+        path.rename(str(path).replace('_pixels0', '-truth'))
+    (v1 / 'masks/Misc_20.png').touch()
+    with pytest.raises(
+        DuGIError, match=r'found Misc_2-truth\.png, Misc_2\.xml\).*seg_map_suffix'
+    ) as error:
+        SIRSTDataset(str(v1), 'idx_427/train.txt')
+    assert '\n' not in str(error.value)
+    dataset = SIRSTDataset(str(v1), 'idx_427/train.txt', seg_map_suffix='-truth.png')
+    assert dataset.get_data_info(0)['seg_map_path'].endswith('Misc_2-truth.png')
+
+
+def test_unknown_image_suffix(v1):
+    """An image in a format that is not read is mentioned with the formats that are."""
+    (v1 / 'images/Misc_2.png').rename(v1 / 'images/Misc_2.gif')
+    with pytest.raises(
+        DuGIError, match=r'Misc_2 of .* \(found Misc_2\.gif\): .* PNG, JPEG or TIFF'
     ):
         SIRSTDataset(str(v1), 'idx_427/train.txt')
 

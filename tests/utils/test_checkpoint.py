@@ -17,6 +17,8 @@ from dugi_mae.errors import DuGIError
 from dugi_mae.utils.checkpoint import (
     adapt_input_channels,
     adapt_pos_embed,
+    check_checkpoint,
+    load_weights,
     read_checkpoint,
     read_state_dict,
 )
@@ -210,6 +212,46 @@ def test_missing_files_and_folders_are_named(tmp_path):
         read_checkpoint(tmp_path / 'nowhere.pth')
     with pytest.raises(DuGIError, match='is a folder: name the .pth file'):
         read_checkpoint(tmp_path)
+
+
+def test_the_remedy_is_the_callers(tmp_path):
+    """A tool may have another way out to offer than checking the path."""
+    torch.save(STATE, tmp_path / 'x.pth')
+    check_checkpoint(tmp_path / 'x.pth')
+    with pytest.raises(DuGIError, match='y.pth does not exist: use --resume alone'):
+        check_checkpoint(tmp_path / 'y.pth', 'use --resume alone')
+
+
+def test_a_model_is_loaded_completely(tmp_path):
+    """All tensors, from under the usual keys."""
+    torch.save({'state_dict': STATE}, tmp_path / 'x.pth')
+    model = nn.ModuleDict({'a': nn.Linear(3, 2)})
+    model.a.bias = nn.Parameter(torch.zeros(1))
+    load_weights(model, tmp_path / 'x.pth')
+    assert same(model.state_dict())
+
+
+@pytest.mark.parametrize(
+    ('layers', 'reason'),
+    [
+        (dict(a=nn.Linear(3, 2), b=nn.Linear(2, 2)), 'Missing key.*"b.weight"'),
+        (dict(), 'Unexpected key.*"a.weight"'),
+        (dict(a=nn.Linear(3, 1, bias=False)), 'Unexpected key.*"a.bias"'),
+        (dict(a=nn.Linear(5, 1)), 'size mismatch for a.weight'),
+        (
+            {f'layer{i}': nn.Linear(1, 1) for i in range(99)},
+            'Missing key.*"layer0.weight", .* and more',
+        ),
+    ],
+)
+def test_a_model_that_does_not_fit_is_not_loaded(tmp_path, layers, reason):
+    """What is missing, left over or misshapen is named, shortly, in one line."""
+    torch.save(STATE, tmp_path / 'x.pth')
+    message = f'x.pth does not fit the config: {reason}.*; use the config that it'
+    with pytest.raises(DuGIError, match=message) as caught:
+        load_weights(nn.ModuleDict(layers), tmp_path / 'x.pth')
+    assert '\n' not in str(caught.value)
+    assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize('damage', ['empty', 'text', 'cut', 'not a pickle'])

@@ -16,6 +16,7 @@ class Block:
 
 sys.meta_path.insert(0, Block())
 import dugi_mae
+import dugi_mae.apis
 from mmpretrain.registry import MODELS
 
 assert not [m for m in sys.modules if m.split('.')[0] in ('mmdet', 'mmseg')]

@@ -1,10 +1,10 @@
 """The whole story in a few minutes: pre-train, look, fine-tune, score.
 
-Runs a short tiny pre-training, carries the encoder into UPerNet, fine-tunes it on small
-targets, prints the metrics and writes one picture panel. Everything is trained by
+Runs a short tiny pre-training, carries the encoder into the small-target model,
+fine-tunes it, prints the metrics and writes one picture panel. Everything is trained by
 tools/train.py and scored by tools/test.py. Without folders it uses the real data at
 DUGI_DATA (or ../shared/data), else scenes of our own generator. The runs are far too
-short to be good: configs/pretrain and configs/segmentation hold the real schedules.
+short to be good: configs/pretrain and configs/small_target hold the real schedules.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from dugi_mae.visualization import draw_reconstruction, draw_target_overlay
 
 ROOT = Path(__file__).resolve().parents[2]
 PRETRAIN = ROOT / 'configs' / 'demo' / 'pretrain_tiny.py'
-FINETUNE = ROOT / 'configs' / 'demo' / 'finetune_upernet.py'
+FINETUNE = ROOT / 'configs' / 'demo' / 'finetune_irstd.py'
 
 
 def parse_args() -> argparse.Namespace:
@@ -153,7 +153,7 @@ def main() -> None:
         for split in ('train', 'test')
     ]
     pretrained = train_and_test(PRETRAIN, pretrain_dir, folders[:1], folders[1:])
-    print('\n2/3 Fine-tuning UPerNet on small targets with that encoder')
+    print('\n2/3 Fine-tuning the small-target model with that encoder')
     finetuned = train_and_test(
         FINETUNE,
         finetune_dir,
@@ -173,10 +173,10 @@ def main() -> None:
     for key, value in pretrained.items():
         if key.startswith('reconstruction/'):
             print(f'  {key.split("/")[1]:24s} {value:.4f}')
-    print('Small targets on the test split (percent):')
-    for key in ('IoU.target', 'mIoU', 'mFscore'):
-        if key in finetuned:
-            print(f'  {key:24s} {finetuned[key]:.2f}')
+    print('Small targets on the test split (percent; Fa in false pixels per million):')
+    for key, value in finetuned.items():
+        if key.startswith('small_target/'):
+            print(f'  {key.split("/")[1]:24s} {value:.2f}')
     print(f'Panel: {panel}')
 
 

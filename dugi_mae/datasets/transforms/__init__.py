@@ -1,5 +1,13 @@
 """Transforms that know infrared data; registered in mmengine's root registry."""
 
 from dugi_mae.datasets.transforms.loading import LoadInfraredImage
+from dugi_mae.datasets.transforms.target_copy_paste import TargetCopyPaste
+from dugi_mae.datasets.transforms.target_crop import TargetCrop
+from dugi_mae.datasets.transforms.target_resize import ResizeKeepTargets
 
-__all__ = ['LoadInfraredImage']
+__all__ = [
+    'LoadInfraredImage',
+    'ResizeKeepTargets',
+    'TargetCopyPaste',
+    'TargetCrop',
+]

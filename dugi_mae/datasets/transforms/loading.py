@@ -178,6 +178,18 @@ class LoadInfraredImage(BaseTransform):
         """
         content = read_bytes(path, self.backend_args)
         image = decode(content, path, luma_only=self.channel is None)
+        return self.convert(image, path)
+
+    def convert(self, image: ndarray, path: str = 'image') -> ndarray:
+        """Bring pixels that are in memory to what :meth:`load` gives.
+
+        Args:
+            image: ``(H, W)`` or ``(H, W, C)`` in BGR(A) order, any real dtype.
+            path: Its name, for messages.
+
+        Returns:
+            ``(H, W, channels)`` uint8, or float32 in ``[0, 255]``.
+        """
         image = to_grey(image, path, self.channel)
         height, width = image.shape
         if min(height, width) < self.min_side:

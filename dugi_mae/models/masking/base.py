@@ -86,5 +86,10 @@ class EmbeddingMasking(BaseMasking):
 
     def embed(self, images: Tensor) -> Tensor:
         """``(B, C, H, W)`` -> ``(B, L, embed_dims)``, in fp32 outside autocast."""
-        with torch.autocast(images.device.type, enabled=False):
-            return self.patch_embed(images.float())
+        # As a convolution, like the released code: tokens with all but equal scores
+        # are ordered by its rounding. cuDNN would round to TF32.
+        with (
+            torch.autocast(images.device.type, enabled=False),
+            torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
+        ):
+            return self.patch_embed.proj(images.float()).flatten(2).transpose(1, 2)

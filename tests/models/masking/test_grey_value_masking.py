@@ -72,6 +72,17 @@ def test_embedding_score_equals_the_slow_ranking(rows, cols):
     ]
 
 
+def test_score_order_lists_the_kept_tokens_by_brightness():
+    """``keep_order='score'`` keeps the same tokens, the darkest first."""
+    images = torch.randn(2, 3, 48, 80)
+    raster = GreyValueMasking()(images)
+    score = GreyValueMasking(keep_order='score')(images)
+    assert torch.equal(score.mask, raster.mask)
+    brightness = images.unfold(2, 16, 16).unfold(3, 16, 16).mean(dim=(1, 4, 5))
+    kept = brightness.flatten(1).gather(1, score.ids_keep)
+    assert (kept.diff(dim=1) > 0).all()
+
+
 def test_deterministic_and_without_gradient():
     """The same image gives the same mask, alone or in a batch, without gradient."""
     images = torch.rand(3, 3, 64, 64, requires_grad=True)
@@ -85,9 +96,11 @@ def test_deterministic_and_without_gradient():
 
 
 def test_bad_options_are_named():
-    """An unknown score and broken patches are named."""
+    """An unknown score or order and broken patches are named."""
     with pytest.raises(DuGIError, match="score='pixels'.*did you mean 'pixel'"):
         GreyValueMasking(score='pixels')
+    with pytest.raises(DuGIError, match="keep_order='rastr'.*did you mean 'raster'"):
+        GreyValueMasking(keep_order='rastr')
     for masking in (
         GreyValueMasking(),
         GreyValueMasking(score='embedding', embed_dims=8),

@@ -1,0 +1,18 @@
+# AdamW with layer decay; the learning rate falls to 0 over `max_iters`, which a config
+# sets in `train_cfg`.
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.999), weight_decay=0.05),
+    constructor='LayerDecayOptimWrapperConstructor',
+    paramwise_cfg=dict(layer_decay_rate=0.8),
+    clip_grad=dict(max_norm=3.0),
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=20),
+    dict(type='PolyLR', power=1.0, by_epoch=False, begin=20, eta_min=0.0),
+]
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=800, val_interval=200)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+randomness = dict(seed=0)
+auto_scale_lr = dict(base_batch_size=8)

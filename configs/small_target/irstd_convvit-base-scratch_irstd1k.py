@@ -1,0 +1,3 @@
+# The same from random weights, for comparison.
+_base_ = './irstd_dugi-mae-base_irstd1k.py'
+model = dict(backbone=dict(init_cfg=None))

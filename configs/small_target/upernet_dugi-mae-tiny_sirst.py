@@ -1,0 +1,8 @@
+# Stock UPerNet over the pre-trained tiny encoder on SIRST v1, to compare with `IRSTDHead`:
+# same data and schedule.
+_base_ = [
+    '../_base_/models/upernet_convvit-tiny_one-logit.py',
+    '../_base_/datasets/small_target_sirst_256x256.py',
+    '../_base_/schedules/small_target_adamw.py',
+    '../_base_/small_target_runtime.py',
+]

@@ -1,0 +1,87 @@
+"""From a config and a checkpoint to a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+from torch import nn
+
+from dugi_mae.errors import DuGIError
+from dugi_mae.utils.checkpoint import load_weights
+from dugi_mae.utils.config import read_config
+
+#: Which inferencer goes with a config's default scope.
+INFERENCERS = dict(mmpretrain='ReconstructionInferencer', mmseg='SmallTargetInferencer')
+
+
+def open_config(config: str | Path | Config) -> Config:
+    """A config as it is, or read from its file."""
+    return config if isinstance(config, Config) else read_config(config)
+
+
+def inferencer_name(config: Config) -> str:
+    """Name of the inferencer for a config: by its ``default_scope``.
+
+    Raises:
+        DuGIError: If there is none.
+    """
+    scope = config.get('default_scope')
+    if scope not in INFERENCERS or 'model' not in config:
+        raise DuGIError(
+            f'no inferencer for config {config.filename}: it needs a model and '
+            f"default_scope='mmpretrain' (pre-training) or 'mmseg' (small targets), "
+            f'got default_scope={scope!r}'
+        )
+    return INFERENCERS[scope]
+
+
+def check_inferencer(config: Config, name: str) -> None:
+    """Raise unless a config goes with the inferencer of this name."""
+    right = inferencer_name(config)
+    if right != name:
+        raise DuGIError(f'config {config.filename} is not for {name}: use {right}')
+
+
+def pick_device(device: str | torch.device | None = None) -> torch.device:
+    """The device named, or the first GPU, or the CPU.
+
+    Raises:
+        DuGIError: If torch does not know it or it is not there.
+    """
+    if device is None:
+        device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0].split('. ')[0]
+        raise DuGIError(
+            f"device {str(device)!r} cannot be used ({reason}): choose 'cpu', or "
+            "'cuda' where there is a GPU"
+        ) from None
+
+
+def build_model(
+    config: Config, checkpoint: str | Path, device: str | torch.device | None = None
+) -> nn.Module:
+    """Build a config's model and load a checkpoint completely.
+
+    Args:
+        config: With ``model`` and, unless it is for pre-training, ``default_scope``.
+        checkpoint: What ``tools/train.py`` wrote for it.
+        device: See :func:`pick_device`.
+
+    Returns:
+        The model in eval mode.
+
+    Raises:
+        DuGIError: If the checkpoint does not fit, or the device is not there.
+    """
+    device = pick_device(device)
+    scope = config.get('default_scope', 'mmpretrain')
+    with DefaultScope.overwrite_default_scope(scope):
+        model = MODELS.build(config.model)
+    load_weights(model, checkpoint)
+    return model.to(device).eval()

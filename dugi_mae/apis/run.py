@@ -1,0 +1,146 @@
+"""One pass over inputs: progress bar, batches, failures, pictures and the JSON."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import cv2
+from mmengine.logging import print_log
+from numpy import ndarray
+from tqdm import tqdm
+
+from dugi_mae.apis.inputs import Input, InputImage, find_sources
+from dugi_mae.errors import DuGIError
+
+Sample = TypeVar('Sample')
+
+
+class Run:
+    """What every inferencer does around its model.
+
+    A context manager: leaving it, also early, writes ``results.json``. An image that
+    cannot be used is listed there under ``failed`` and the run goes on.
+
+    Args:
+        inputs: See :func:`~dugi_mae.apis.inputs.find_sources`.
+        out_dir: Folder for pictures and the JSON; ``None`` writes nothing.
+        settings: First entries of the JSON.
+
+    Attributes:
+        report: What the JSON holds.
+        total: Number of images, as far as the headers of videos tell.
+    """
+
+    def __init__(
+        self,
+        inputs: Input | Sequence[Input],
+        out_dir: str | Path | None,
+        settings: dict,
+    ) -> None:
+        self.sources = find_sources(inputs)
+        self.total = sum(source.count() for source in self.sources)
+        self.report = {**settings, 'images': [], 'failed': []}
+        self.out_dir = None if out_dir is None else Path(out_dir)
+        if self.out_dir is not None:
+            try:
+                self.out_dir.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise DuGIError(
+                    f'output folder {out_dir} cannot be made ({error.strerror}): name '
+                    'another one'
+                ) from None
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self.out_dir is not None:
+            text = json.dumps(self.report, indent=1, allow_nan=False)
+            (self.out_dir / 'results.json').write_text(text + '\n', encoding='utf-8')
+
+    def _fail(self, name: str, error: DuGIError) -> None:
+        self.report['failed'].append(dict(name=name, reason=str(error)))
+        print_log(f'{name} is left out: {error}', 'current', logging.WARNING)
+
+    def _images(self) -> Iterator[InputImage]:
+        index = 0
+        for source in self.sources:
+            try:
+                for image in source.images(index):
+                    index += 1
+                    yield image
+            except DuGIError as error:
+                self._fail(source.name, error)
+
+    def batches(
+        self,
+        prepare: Callable[[InputImage], Sample],
+        batch_size: int,
+        kind: Callable[[Sample], Hashable],
+    ) -> Iterator[list[Sample]]:
+        """Prepare the images and group neighbours of one kind.
+
+        Args:
+            prepare: Makes a sample of an image; may raise :class:`DuGIError`.
+            batch_size: Most samples of a batch.
+            kind: Only samples for which it returns the same share a batch.
+
+        Raises:
+            DuGIError: In the end, if not one image could be used.
+        """
+        if batch_size < 1:
+            raise DuGIError(f'batch_size={batch_size} must be at least 1')
+        batch, done = [], False
+        with tqdm(total=self.total, desc='images', disable=self.total == 1) as bar:
+            for image in self._images():
+                try:
+                    sample = prepare(image)
+                except DuGIError as error:
+                    self._fail(image.name, error)
+                    bar.update()
+                    continue
+                done = True
+                if batch and (
+                    len(batch) == batch_size or kind(sample) != kind(batch[0])
+                ):
+                    yield batch
+                    bar.update(len(batch))
+                    batch = []
+                batch.append(sample)
+            if batch:
+                yield batch
+                bar.update(len(batch))
+        if not done:
+            failed = self.report['failed']
+            count = f'none of {len(failed)} inputs can be used: '
+            reason = failed[0]['reason']
+            raise DuGIError(reason if len(failed) == 1 else count + reason)
+
+    def add(
+        self, image: InputImage, entry: dict, folder: str, draw: Callable[[], ndarray]
+    ) -> None:
+        """Write down one result.
+
+        Args:
+            image: What it is the result of.
+            entry: What the JSON says of it.
+            folder: Where pictures go, below the output folder.
+            draw: Makes the picture, ``(H, W, 3)`` uint8 RGB; called only when one is
+                written.
+        """
+        entry = dict(name=image.name, source=image.source, frame=image.frame, **entry)
+        if self.out_dir is not None:
+            entry['picture'] = f'{folder}/{image.name}.png'
+            write_picture(self.out_dir / entry['picture'], draw())
+        self.report['images'].append(entry)
+
+
+def write_picture(path: Path, picture: ndarray) -> None:
+    """Write ``(H, W, 3)`` uint8 RGB as PNG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), picture[..., ::-1]):
+        raise DuGIError(f'picture {path} cannot be written: check space and rights')

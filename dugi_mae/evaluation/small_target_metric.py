@@ -1,0 +1,169 @@
+"""The small-target scores as a metric of mmengine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from mmengine import fileio
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+from mmengine.registry import METRICS
+from torch import Tensor
+
+from dugi_mae.errors import DuGIError, check_choice
+from dugi_mae.evaluation.small_target import (
+    EMPTY_IOUS,
+    FA_MATCHES,
+    ImageCounts,
+    SmallTargetTotals,
+    count_image,
+    in_field_units,
+    score_table,
+)
+
+#: Where in the pipeline a missing or misfit part comes from.
+REMEDIES = dict(
+    seg_logits='test a segmentor of mmseg with it',
+    gt_sem_seg='put LoadTargetMask and PackSegInputs into the pipeline',
+)
+
+
+@METRICS.register_module()
+class SmallTargetMetric(BaseMetric):
+    """IoU, nIoU, Pd, Fa, F1, precision, recall and AUC of a set of small targets.
+
+    The values are those of :func:`dugi_mae.evaluation.small_target_scores`, in percent,
+    Fa in 1e-6. Each image is scored at the resolution of its ``seg_logits``, which
+    mmseg brings back to the image's own. Registered in mmengine's root.
+
+    Args:
+        threshold: Probability above which a pixel is a target; that of the head.
+        distance: Pixels between centroids from which on a target counts as missed.
+        empty: What an image with neither target nor response is to nIoU: ``'skip'``,
+            ``'one'`` or ``'zero'``.
+        fa_match: ``'component'``, or ``'area'`` as in DNANet's and MSHNet's codes.
+        eval_size: Side in pixels of a square that probabilities (bilinear) and labels
+            (nearest) are resized to before scoring. DNANet and MSHNet score at 256,
+            where 3 pixels and Fa mean something else than in the image.
+        ignore_index: Label of pixels that do not count.
+        roc_file: JSON file to write the ROC curve to, anew with every evaluation.
+        collect_device: As in mmengine.
+        prefix: As in mmengine.
+    """
+
+    default_prefix = 'small_target'
+
+    def __init__(
+        self,
+        threshold: float = 0.5,
+        distance: float = 3.0,
+        empty: str = 'skip',
+        fa_match: str = 'component',
+        eval_size: int | None = None,
+        ignore_index: int = 255,
+        roc_file: str | None = None,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device, prefix)
+        check_choice('fa_match', fa_match, FA_MATCHES)
+        check_choice('empty', empty, EMPTY_IOUS)
+        if eval_size is not None and eval_size < 1:
+            raise DuGIError(f'eval_size={eval_size}: give pixels, or None')
+        self.threshold = threshold
+        self.distance = distance
+        self.empty = empty
+        self.fa_match = fa_match
+        self.eval_size = eval_size
+        self.ignore_index = ignore_index
+        self.roc_file = roc_file
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Reduce each image of a batch to its counts.
+
+        Args:
+            data_batch: Not used.
+            data_samples: Samples of mmseg with ``seg_logits`` and ``gt_sem_seg``: one
+                channel of probabilities, or two of logits.
+        """
+        # One result an image: distributed runs drop repeated images by their number.
+        self.results.extend(self._count(sample) for sample in data_samples)
+
+    def compute_metrics(self, results: list[ImageCounts]) -> dict[str, float]:
+        """Scores of the set, in the units of the field; prints them as a table."""
+        totals = SmallTargetTotals(self.empty)
+        for counts in results:
+            totals.add(counts)
+        scores = in_field_units(totals.scores())
+        print_log('\n' + score_table({'target': scores}), logger='current')
+        if self.roc_file:
+            curve = totals.roc()._asdict()
+            fileio.dump({k: v.tolist() for k, v in curve.items()}, self.roc_file)
+        return scores
+
+    def _count(self, sample: dict) -> ImageCounts:
+        name = sample.get('img_path', 'image')
+        for key, remedy in REMEDIES.items():
+            if key not in sample:
+                raise DuGIError(f'{name} has no {key} to be scored: {remedy}')
+        score = _target_probability(sample['seg_logits']['data'], name)
+        label = sample['gt_sem_seg']['data'].squeeze(0).cpu()
+        if label.shape != score.shape:
+            raise DuGIError(
+                f'{name}: seg_logits are {_size(score)} pixels, gt_sem_seg '
+                f'{_size(label)}: in the test pipeline load the mask after the resizing'
+            )
+        self._check_decision(sample, score, name)
+        if self.eval_size:
+            size = (self.eval_size, self.eval_size)
+            score = F.interpolate(score[None, None], size, mode='bilinear')[0, 0]
+            label = label[None, None].float()
+            label = F.interpolate(label, size, mode='nearest-exact')[0, 0]
+        return count_image(
+            (score > self.threshold).numpy(),
+            (label == 1).numpy(),
+            score.numpy(),
+            valid=(label != self.ignore_index).numpy(),
+            distance=self.distance,
+            fa_match=self.fa_match,
+        )
+
+    def _check_decision(self, sample: dict, score: Tensor, name: str) -> None:
+        """Raise where the model decided otherwise than its probabilities say.
+
+        Its head may have another threshold, and mmseg's test-time augmentation leaves
+        the probabilities of the last view beside the decision of all.
+        """
+        if 'pred_sem_seg' not in sample:
+            return
+        decision = sample['pred_sem_seg']['data'].reshape(score.shape).cpu() == 1
+        clear = (score - self.threshold).abs() > 1e-3
+        if (clear & (decision != (score > self.threshold))).any():
+            raise DuGIError(
+                f'{name}: pred_sem_seg is not seg_logits > {self.threshold}: set the '
+                "metric's threshold to that of the decode head; test-time augmentation "
+                'has to merge seg_logits, too'
+            )
+
+
+def _target_probability(logits: Tensor, name: str) -> Tensor:
+    """Probability of the target, ``(H, W)`` float32 on the CPU.
+
+    Args:
+        logits: ``(1, H, W)`` probabilities or ``(2, H, W)`` logits.
+        name: Of the image, for messages.
+    """
+    logits = logits.float().cpu()
+    if len(logits) == 1:
+        return logits[0]
+    if len(logits) == 2:
+        return logits.softmax(dim=0)[1]
+    raise DuGIError(
+        f'{name}: seg_logits have {len(logits)} channels: a small-target head has one '
+        'of probabilities or two of logits'
+    )
+
+
+def _size(array: Tensor) -> str:
+    return f'{array.shape[-1]}x{array.shape[-2]}'

@@ -1,0 +1,191 @@
+"""Resolving what people hand over to images with names."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from dugi_mae.apis.inputs import find_sources, read_video
+from dugi_mae.apis.run import Run
+from dugi_mae.datasets import LoadInfraredImage
+from dugi_mae.errors import DuGIError
+
+IMAGE = np.arange(20 * 24, dtype=np.uint16).reshape(20, 24)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A folder tree of images, a video and files that are neither."""
+    for name in ('b.png', 'a.tif', 'sub/a.png', 'sub/c.JPG'):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(path), (IMAGE % 256).astype(np.uint8))
+    make_video(tmp_path / 'clip.avi')
+    (tmp_path / 'Thumbs.db').write_bytes(b'x')
+    (tmp_path / '.hidden.png').write_bytes(b'x')
+    return tmp_path
+
+
+def make_video(path, frames=4, code='MJPG') -> None:
+    """A video of noise."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*code), 10, (48, 32))
+    for _ in range(frames):
+        writer.write(np.random.randint(0, 256, (32, 48, 3), np.uint8))
+    writer.release()
+
+
+def names(inputs) -> list[str]:
+    return [source.name for source in find_sources(inputs)]
+
+
+def test_folder(tree):
+    """A folder gives images and videos at any depth, sorted, and nothing else."""
+    assert names(tree) == ['a', 'b', 'clip', 'sub/a', 'sub/c']
+    assert names(str(tree)) == names(tree)
+
+
+def test_files_globs_and_lists(tree):
+    """Names are stems; what comes again gets a number; order is that of the list."""
+    assert names(tree / 'sub/c.JPG') == ['c']
+    assert names(str(tree / '*.[pt]*')) == ['a', 'b']
+    assert names(str(tree / '**/*.png')) == ['b', 'a']
+    mixed = [tree / 'b.png', IMAGE, str(tree / 'sub'), tree / 'a.tif', tree / 'b.png']
+    assert names(mixed) == ['b', 'array_1', 'a', 'c', 'a_2', 'b_2']
+
+
+def test_a_file_with_brackets_in_its_name(tmp_path):
+    """A name that looks like a glob but exists is the file."""
+    path = tmp_path / 'x[1].png'
+    path.write_bytes(b'x')
+    assert names(str(path)) == ['x[1]']
+
+
+def test_images_of_sources(tree):
+    """Frames get numbers; each image knows its place in the run."""
+    images, index = [], 0
+    for source in find_sources([tree / 'b.png', tree / 'clip.avi', IMAGE]):
+        new = list(source.images(index))
+        assert source.count() == len(new)
+        index += len(new)
+        images += new
+    frames = [f'clip_{i:06d}' for i in range(4)]
+    assert [image.name for image in images] == ['b', *frames, 'array_2']
+    assert [image.index for image in images] == list(range(6))
+    assert [image.frame for image in images] == [None, 0, 1, 2, 3, None]
+    assert [image.source for image in images][-2:] == [
+        str(tree / 'clip.avi'),
+        'array',
+    ]
+    loader = LoadInfraredImage()
+    for image in images:
+        assert image.load(loader).dtype == np.uint8
+
+
+@pytest.mark.parametrize('dtype', [np.uint8, np.uint16, np.float32, np.int32])
+@pytest.mark.parametrize('channels', [1, 3])
+def test_arrays_load_as_their_files_do(tmp_path, dtype, channels):
+    """Pixels from memory go through the very normaliser that files go through."""
+    import tifffile
+
+    array = (7000 + IMAGE % 200).astype(dtype)
+    path = tmp_path / 'a.tif'
+    tifffile.imwrite(path, array)
+    loader = LoadInfraredImage(channels=channels)
+    (image,) = find_sources(array)[0].images(0)
+    assert np.array_equal(image.load(loader), loader.load(str(path)))
+
+
+def test_colour_and_alpha_arrays():
+    """Colour arrays are BGR and become luma, a last axis of 1 is grey."""
+    loader = LoadInfraredImage()
+    grey = (IMAGE % 256).astype(np.uint8)
+    red = np.zeros((20, 24, 3), np.uint8)
+    red[..., 2] = 255
+    for array, expected in (
+        (grey[..., None], grey),
+        (np.repeat(grey[..., None], 4, axis=2), grey),
+        (red, np.full((20, 24), 76, np.uint8)),
+    ):
+        (image,) = find_sources(array)[0].images(0)
+        assert np.array_equal(image.load(loader)[..., 0], expected)
+
+
+@pytest.mark.parametrize('code', ['MJPG', 'XVID'])
+def test_video_frames(tmp_path, code):
+    """All frames come, as 8-bit colour."""
+    make_video(tmp_path / 'v.avi', 5, code)
+    frames = list(read_video(tmp_path / 'v.avi'))
+    assert len(frames) == 5
+    assert all(f.shape == (32, 48, 3) and f.dtype == np.uint8 for f in frames)
+
+
+def test_video_cut_short(tmp_path):
+    """The frames before the cut come, then an error says how many are missing."""
+    path = tmp_path / 'v.avi'
+    make_video(path, 10)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 6 // 10])
+    frames = []
+    with pytest.raises(DuGIError, match=r'v.avi ends after \d of 10 frames'):
+        for frame in read_video(path):
+            frames.append(frame)
+    assert 0 < len(frames) < 10
+
+
+@pytest.mark.parametrize('content', [b'', b'no video at all' * 50])
+def test_video_that_cannot_be_decoded(tmp_path, content):
+    """The message names the file and a remedy."""
+    path = tmp_path / 'v.mp4'
+    path.write_bytes(content)
+    with pytest.raises(DuGIError, match=r'video .*v.mp4 cannot be decoded: .*convert'):
+        list(read_video(path))
+
+
+@pytest.mark.parametrize(
+    ('make', 'message'),
+    [
+        (lambda d: d / 'empty', 'folder .*empty holds neither image nor video'),
+        (lambda d: str(d / '*.bmp'), r'no image or video matches .*\*.bmp'),
+        (lambda d: d / 'bb.png', r'bb.png does not exist: did you mean .*/b.png\?'),
+        (lambda d: 'no/such/place.png', 'place.png does not exist: check the path'),
+        (lambda d: [], 'list of inputs is empty'),
+        (lambda d: 7, 'input of type int is unknown'),
+        (lambda d: [None], 'input of type NoneType is unknown'),
+        (lambda d: np.zeros((2, 8, 8, 3)), r'\(2, 8, 8, 3\) is not an image: .*list'),
+        (lambda d: np.zeros((9, 480, 640)), r'\(9, 480, 640\) is not an image'),
+        (lambda d: np.zeros(5), r'\(5,\) is not an image'),
+    ],
+)
+def test_bad_inputs(tree, make, message):
+    """What leads to no image is named before anything is run."""
+    (tree / 'empty').mkdir()
+    with pytest.raises(DuGIError, match=message) as caught:
+        find_sources(make(tree))
+    assert '\n' not in str(caught.value)
+
+
+def test_a_run_goes_on_after_a_bad_video(tmp_path):
+    """A video that breaks off costs its rest, not the inputs after it."""
+    make_video(tmp_path / 'a.avi', 10)
+    content = (tmp_path / 'a.avi').read_bytes()
+    (tmp_path / 'a.avi').write_bytes(content[: len(content) * 6 // 10])
+    (tmp_path / 'b.avi').write_bytes(b'nothing')
+    make_video(tmp_path / 'c.avi', 2)
+    run = Run(tmp_path, None, {})
+    images = [i for batch in run.batches(lambda i: i, 3, lambda i: 0) for i in batch]
+    seen = {image.name[0] for image in images}
+    assert seen == {'a', 'c'}
+    assert [f['name'] for f in run.report['failed']] == ['a', 'b']
+
+
+def test_a_run_of_which_nothing_remains(tmp_path):
+    """If no input can be used, the first reason is the error."""
+    (tmp_path / 'a.avi').write_bytes(b'nothing')
+    run = Run(tmp_path, None, {})
+    with pytest.raises(DuGIError, match='a.avi cannot be decoded'):
+        list(run.batches(lambda i: i, 1, lambda i: 0))
+    (tmp_path / 'b.avi').write_bytes(b'nothing')
+    run = Run(tmp_path, None, {})
+    with pytest.raises(DuGIError, match='none of 2 inputs can be used: .*a.avi'):
+        list(run.batches(lambda i: i, 1, lambda i: 0))

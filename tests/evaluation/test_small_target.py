@@ -1,0 +1,455 @@
+"""The small-target scores against loops that share no code with them."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from scipy import special
+
+from dugi_mae.errors import DuGIError
+from dugi_mae.evaluation import small_target_scores
+from dugi_mae.evaluation.roc_curve import LOGIT_RANGE, SCORE_BINS
+from dugi_mae.evaluation.small_target import (
+    SmallTargetTotals,
+    count_image,
+    in_field_units,
+    match_targets,
+    score_table,
+)
+
+
+def mask(text: str) -> np.ndarray:
+    """A mask from a picture, one word a row, ``#`` for a target's pixel."""
+    return np.array([[c == '#' for c in row] for row in text.split()])
+
+
+def blank(*pixels: tuple[int, int], size: tuple[int, int] = (16, 24)) -> np.ndarray:
+    """A mask with these pixels y, x set."""
+    result = np.zeros(size, bool)
+    for y, x in pixels:
+        result[y, x] = True
+    return result
+
+
+def slow_components(mask) -> list[list[tuple[int, int]]]:
+    """The 8-connected components by flood fill, in raster order."""
+    height, width = mask.shape
+    seen, components = set(), []
+    for y in range(height):
+        for x in range(width):
+            if not mask[y, x] or (y, x) in seen:
+                continue
+            pixels, stack = [], [(y, x)]
+            seen.add((y, x))
+            while stack:
+                v, u = stack.pop()
+                pixels.append((v, u))
+                for dv in (-1, 0, 1):
+                    for du in (-1, 0, 1):
+                        p, q = v + dv, u + du
+                        inside = 0 <= p < height and 0 <= q < width
+                        if inside and mask[p, q] and (p, q) not in seen:
+                            seen.add((p, q))
+                            stack.append((p, q))
+            components.append(pixels)
+    return components
+
+
+def slow_match(prediction, label, distance) -> tuple[int, int, list[int], list[int]]:
+    """Numbers of targets and hits, areas of matched and of other components."""
+    true, free = slow_components(label), slow_components(prediction)
+    hits, matched = 0, []
+    for target in true:
+        for response in free:
+            squared = Fraction(0)
+            for axis in (0, 1):
+                squared += (
+                    Fraction(sum(p[axis] for p in target), len(target))
+                    - Fraction(sum(p[axis] for p in response), len(response))
+                ) ** 2
+            if squared < Fraction(distance) ** 2:
+                hits += 1
+                matched.append(len(response))
+                free.remove(response)
+                break
+    return len(true), hits, matched, [len(response) for response in free]
+
+
+def divide(part, whole) -> float:
+    return part / whole if whole else math.nan
+
+
+def slow_auc(scores, labels, step=None) -> float:
+    """Share of pairs of a target and another pixel in the right order, ties half.
+
+    With ``step`` the logits of the scores count in such steps, within their range.
+    """
+
+    def rank(score: float) -> float:
+        if step is None:
+            return score
+        if score in (0, 1):
+            return (2 * score - 1) * LOGIT_RANGE // step
+        logit = math.log(score / (1 - score))
+        return max(-LOGIT_RANGE, min(logit, LOGIT_RANGE)) // step
+
+    ranks = [
+        (rank(float(score)), truth)
+        for image, label in zip(scores, labels, strict=True)
+        for score, truth in zip(image.flatten(), label.flatten(), strict=True)
+    ]
+    positive = [value for value, truth in ranks if truth]
+    negative = [value for value, truth in ranks if not truth]
+    right = sum((p > n) + (p == n) / 2 for p in positive for n in negative)
+    return divide(right, len(positive) * len(negative))
+
+
+def slow_scores(predictions, labels, distance, empty, fa_match) -> dict[str, float]:
+    """All scores but AUC, pixel by pixel."""
+    both = either = predicted = true = pixels = 0
+    targets = hits = false = 0
+    ious = []
+    for prediction, label in zip(predictions, labels, strict=True):
+        overlap = joined = 0
+        for y in range(label.shape[0]):
+            for x in range(label.shape[1]):
+                overlap += bool(prediction[y, x] and label[y, x])
+                joined += bool(prediction[y, x] or label[y, x])
+                predicted += bool(prediction[y, x])
+                true += bool(label[y, x])
+                pixels += 1
+        both, either = both + overlap, either + joined
+        if joined:
+            ious.append(overlap / joined)
+        elif empty != 'skip':
+            ious.append({'one': 1, 'zero': 0}[empty])
+        number, found, matched, others = slow_match(prediction, label, distance)
+        targets, hits = targets + number, hits + found
+        for area in others:
+            if fa_match == 'component' or area not in matched:
+                false += area
+    precision, recall = divide(both, predicted), divide(both, true)
+    if both:
+        f1 = 2 * precision * recall / (precision + recall)
+    else:
+        f1 = 0.0 if either else math.nan
+    return dict(
+        IoU=divide(both, either),
+        nIoU=divide(sum(ious), len(ious)),
+        Pd=divide(hits, targets),
+        Fa=divide(false, pixels),
+        F1=f1,
+        Precision=precision,
+        Recall=recall,
+    )
+
+
+def random_set(rng) -> tuple[list, list]:
+    """One to four pairs of masks: blobs that are moved, split, joined, lost, invented.
+
+    Images may be empty, sizes differ.
+    """
+    predictions, labels = [], []
+    for _ in range(rng.integers(1, 5)):
+        height, width = rng.integers(4, 25, 2)
+        pair = np.zeros((2, height, width), bool)
+        for _ in range(rng.integers(0, 9)):
+            y, x = rng.integers(0, height), rng.integers(0, width)
+            for i in range(2):
+                if rng.random() < 0.75:
+                    v, u = max(0, y + rng.integers(-3, 4)), max(0, x)
+                    h, w = rng.integers(1, 5, 2)
+                    pair[i, v : v + h, u : u + w] = True
+        pair ^= rng.random(pair.shape) < rng.choice([0, 0, 0.01, 0.1])
+        predictions.append(pair[0])
+        labels.append(pair[1])
+    return predictions, labels
+
+
+@pytest.mark.parametrize('seed', range(200))
+def test_equals_the_loops(seed):
+    """Every score on random sets, under every option."""
+    rng = np.random.default_rng(seed)
+    predictions, labels = random_set(rng)
+    options = dict(
+        distance=float(rng.choice([1, 2, 3, 3, 3, 5])),
+        empty=rng.choice(['skip', 'one', 'zero']),
+        fa_match=rng.choice(['component', 'area']),
+    )
+    result = small_target_scores(predictions, labels, **options)
+    expected = slow_scores(predictions, labels, **options)
+    assert result == pytest.approx(expected, rel=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize('seed', range(20))
+def test_match_equals_the_loops(seed):
+    """Components are numbered in raster order and matched one to one."""
+    rng = np.random.default_rng(seed)
+    for prediction, label in zip(*random_set(rng), strict=True):
+        match = match_targets(prediction, label)
+        for ids, image in ((match.predicted, prediction), (match.true, label)):
+            components = slow_components(image)
+            assert ids.max() == len(components)
+            for number, pixels in enumerate(components, 1):
+                assert {ids[p] for p in pixels} == {number}
+        number, hits, _, others = slow_match(prediction, label, 3)
+        assert len(match.labels) == number
+        assert len(match.hits) == hits and len(match.misses) == number - hits
+        assert sorted([*match.hits, *match.misses]) == list(range(1, number + 1))
+        used = match.labels[match.labels != -1]
+        assert sorted([*used, *match.false_alarms]) == list(
+            range(1, match.predicted.max() + 1)
+        )
+        areas = [(match.predicted == i).sum() for i in match.false_alarms]
+        assert areas == others
+
+
+@pytest.mark.parametrize('seed', range(8))
+@pytest.mark.parametrize('kind', ['even', 'network', 'saturated', 'constant'])
+def test_auc_equals_the_pairs(seed, kind):
+    """AUC is the share of rightly ordered pairs of pixels, pooled over the images.
+
+    Rounding the scores hardly matters, neither for scores all over 0..1 nor for those
+    of a network that is sure of nearly everything.
+    """
+    rng = np.random.default_rng(seed)
+    scores, labels = [], []
+    for _ in range(3):
+        labels.append(rng.random((6, 9)) < 0.2)
+        if kind == 'network':
+            score = special.expit(rng.normal(-9, 2, (6, 9)) + 2 * labels[-1])
+        else:
+            score = rng.random((6, 9)) + 0.3 * labels[-1]
+        if kind == 'saturated':
+            score = np.round(4 * score) - 2
+        scores.append(np.clip(score, 0, 1).astype(np.float32))
+        if kind == 'constant':
+            scores[-1][:] = 0.25
+    auc = small_target_scores([s > 0.5 for s in scores], labels, scores)['AUC']
+    step = 2 * LOGIT_RANGE / SCORE_BINS
+    assert auc == pytest.approx(slow_auc(scores, labels, step), abs=1e-12)
+    assert auc == pytest.approx(slow_auc(scores, labels), abs=2e-3)
+    if kind == 'constant':
+        assert auc == pytest.approx(0.5)
+
+
+def test_auc_equals_sklearn():
+    """Another library's exact AUC comes out."""
+    metrics = pytest.importorskip('sklearn.metrics')
+    rng = np.random.default_rng(0)
+    label = rng.random((60, 80)) < 0.1
+    score = special.expit(rng.normal(-5, 2, (60, 80)) + 2 * label)
+    result = small_target_scores([score > 0.5], [label], [score])
+    expected = metrics.roc_auc_score(label.flatten(), score.flatten())
+    assert result['AUC'] == pytest.approx(expected, abs=1e-4)
+
+
+def test_roc_equals_thresholding():
+    """Each point of the curve is what its threshold gives, from none to all."""
+    rng = np.random.default_rng(0)
+    label, score = rng.random((12, 10)) < 0.3, rng.random((12, 10))
+    totals = SmallTargetTotals()
+    totals.add(count_image(score > 0.5, label, score))
+    roc = totals.roc()
+    assert (roc.tpr[0], roc.fpr[0], roc.tpr[-1], roc.fpr[-1]) == (0, 0, 1, 1)
+    for threshold, tpr, fpr in list(zip(*roc, strict=True))[1::97]:
+        found = score >= threshold
+        assert tpr == pytest.approx(found[label].mean())
+        assert fpr == pytest.approx(found[~label].mean())
+
+
+def test_two_predictions_near_one_target():
+    """The first in raster order is the hit, even if the other is nearer."""
+    label = blank((8, 8))
+    prediction = blank((6, 8), (9, 8), (9, 9))
+    match = match_targets(prediction, label)
+    assert match.labels.tolist() == [1] and match.false_alarms.tolist() == [2]
+    scores = small_target_scores([prediction], [label])
+    assert scores['Pd'] == 1 and scores['Fa'] == 2 / label.size
+
+
+def test_one_prediction_near_two_targets():
+    """It counts for the first target only."""
+    label = blank((8, 8), (8, 12))
+    match = match_targets(blank((8, 10)), label)
+    assert match.labels.tolist() == [1, -1]
+    assert match.hits.tolist() == [1] and match.misses.tolist() == [2]
+    scores = small_target_scores([blank((8, 10))], [label])
+    assert scores['Pd'] == 0.5 and scores['Fa'] == 0
+
+
+def test_greedy_is_not_the_best_assignment():
+    """A target keeps what it took first, though a later one then finds nothing."""
+    match = match_targets(blank((7, 10), (9, 7)), blank((8, 8), (8, 12)))
+    assert match.labels.tolist() == [1, -1] and match.false_alarms.tolist() == [2]
+
+
+def test_prediction_split_in_two():
+    """One half is the hit, the other a false alarm."""
+    label = mask('........ .######. .######. ........')
+    prediction = mask('........ .##.###. .##.###. ........')
+    scores = small_target_scores([prediction], [label])
+    assert scores['Pd'] == 1
+    assert scores['Fa'] == 6 / 32
+    assert scores['IoU'] == 10 / 12
+
+
+def test_diagonal_pixels_are_one_component():
+    """Connectivity is 8, in truth and prediction."""
+    match = match_targets(mask('#.. .#. ..#'), mask('..# .#. #..'))
+    assert match.labels.tolist() == [1] and match.predicted.max() == 1
+
+
+@pytest.mark.parametrize('place', [(0, 0), (15, 23), (0, 23), (7, 0)])
+def test_target_at_the_border(place):
+    """A target in the last row or column is one like any other."""
+    scores = small_target_scores([blank(place)], [blank(place)])
+    assert scores['Pd'] == scores['IoU'] == scores['nIoU'] == 1 and scores['Fa'] == 0
+
+
+@pytest.mark.parametrize(
+    ('shift', 'hit'), [((0, 3), 0), ((3, 0), 0), ((2, 2), 1), ((0, 2), 1), ((3, 1), 0)]
+)
+@pytest.mark.parametrize('start', [(0, 0), (601, 333)])
+def test_exactly_three_pixels_is_a_miss(shift, hit, start):
+    """Strictly less than 3 pixels, wherever the target lies and whatever its shape.
+
+    Its centroid has sevenths, which floating point rounds differently from place to
+    place.
+    """
+    shape = mask('###.. ...## ....# ....#')
+    label, prediction = np.zeros((2, 640, 400), bool)
+    y, x = start
+    label[y : y + 4, x : x + 5] = shape
+    y, x = y + shift[0], x + shift[1]
+    prediction[y : y + 4, x : x + 5] = shape
+    assert small_target_scores([prediction], [label])['Pd'] == hit
+
+
+def test_equal_areas():
+    """By area value a false alarm as large as a hit vanishes, per image only."""
+    label = blank((2, 2), (2, 3))
+    equal, other = [(10, 10), (10, 11)], [(14, 2), (14, 3), (14, 4)]
+    prediction = label | blank(*equal, *other)
+    images = ([prediction, blank(*equal)], [label, blank()])
+    by_component = small_target_scores(*images)
+    by_area = small_target_scores(*images, fa_match='area')
+    assert by_component['Fa'] == (2 + 3 + 2) / (2 * label.size)
+    assert by_area['Fa'] == (3 + 2) / (2 * label.size)
+    assert {**by_area, 'Fa': 0} == {**by_component, 'Fa': 0}
+
+
+@pytest.mark.parametrize(
+    ('empty', 'expected'), [('skip', 0.5), ('one', 0.75), ('zero', 0.25)]
+)
+def test_empty_image(empty, expected):
+    """An image without target and response enters nIoU as asked, and Fa always."""
+    label, half = blank((4, 4), (4, 5)), blank((4, 4))
+    far = blank((4, 4), (12, 20))
+    scores = small_target_scores([half, blank()], [label, blank()], empty=empty)
+    assert scores['nIoU'] == expected
+    assert scores['IoU'] == 0.5
+    scores = small_target_scores([far, blank()], [label, blank()], empty=empty)
+    assert scores['Fa'] == 1 / (2 * label.size)
+
+
+@pytest.mark.parametrize('empty', ['skip', 'one', 'zero'])
+def test_false_alarm_in_an_empty_image(empty):
+    """A background with a response has an IoU of 0, whatever ``empty`` is."""
+    scores = small_target_scores([blank((3, 3))], [blank()], empty=empty)
+    assert scores['nIoU'] == scores['IoU'] == 0
+    assert scores['Fa'] == 1 / blank().size
+
+
+def test_no_target_in_the_set():
+    """What cannot be counted is nan, never 0 or 1."""
+    scores = small_target_scores([blank()], [blank()], [np.zeros((16, 24))])
+    nan = [key for key, value in scores.items() if math.isnan(value)]
+    assert nan == ['IoU', 'nIoU', 'Pd', 'F1', 'Precision', 'Recall', 'AUC']
+    assert scores['Fa'] == 0
+
+
+def test_grey_masks():
+    """Whatever is not black is target, in area and in intersection alike."""
+    label = np.array([[0, 1, 0, 0], [0, 128, 255, 0]], np.uint8)
+    assert small_target_scores([label > 0], [label])['IoU'] == 1
+    assert small_target_scores([label // 255], [label]) == small_target_scores(
+        [label > 254], [label > 0]
+    )
+
+
+def test_pixels_that_do_not_count():
+    """Outside ``valid`` neither truth, prediction, score nor area exists."""
+    label, prediction = blank((2, 2), (9, 9)), blank((2, 2), (12, 12))
+    valid, score = np.ones((16, 24), bool), np.zeros((16, 24))
+    valid[8:] = False
+    score[2, 2], score[8:] = 1, 1
+    totals = SmallTargetTotals()
+    totals.add(count_image(prediction, label, score, valid))
+    scores = totals.scores()
+    assert scores.pop('Fa') == 0
+    assert set(scores.values()) == {1}
+    assert totals.sums['pixels'] == 8 * 24
+
+
+def test_memory_does_not_grow():
+    """What is kept of a set has one size for one image and for many."""
+    totals, sizes = SmallTargetTotals(), []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        score = rng.random((8, 8))
+        totals.add(count_image(score > 0.5, score > 0.6, score))
+        sizes.append((len(vars(totals)), totals.sums['histogram'].nbytes))
+    assert len(set(sizes)) == 1
+    assert totals.sums['histogram'].dtype == np.int64
+
+
+def test_units_and_table():
+    """Papers print Fa in 1e-6 and the rest in percent; never "mIoU"."""
+    scores = in_field_units(small_target_scores([blank((3, 3))], [blank((3, 3))]))
+    assert scores['IoU'] == 100
+    assert in_field_units(dict(Fa=1e-5, Pd=0.5)) == dict(Fa=pytest.approx(10), Pd=50)
+    head, line, row = score_table({'ours': scores}).splitlines()
+    assert head.startswith('|  | IoU (%) | nIoU (%) | Pd (%) | Fa (1e-6) | F1 (%) |')
+    assert row.startswith('| ours | 100.00 | 100.00 | 100.00 | 0.00 | 100.00 |')
+    assert head.count('|') == line.count('|') == row.count('|')
+    assert 'mIoU' not in head
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (dict(predictions=[]), '0 predictions, 1 labels: give one of each'),
+        (dict(scores=[]), '1 predictions, 1 labels, 0 scores: give one of each'),
+        (dict(predictions=[], labels=[]), 'no pixel to score: give at least one'),
+        (
+            dict(predictions=[np.ones((4, 5))]),
+            r'prediction is float64 of shape \(4, 5\): .*probability > 0\.5',
+        ),
+        (
+            dict(labels=[np.ones((1, 4, 5), bool)]),
+            r'label is bool of shape \(1, 4, 5\): give a boolean \(H, W\)',
+        ),
+        (
+            dict(predictions=[np.ones((5, 4), bool)]),
+            r'prediction has the shape \(5, 4\), label \(4, 5\): score both at one',
+        ),
+        (
+            dict(scores=[np.ones((2, 2))]),
+            r'score has the shape \(2, 2\), label \(4, 5\)',
+        ),
+        (dict(scores=[np.full((4, 5), 1.5)]), r'score has values outside 0\.\.1: give'),
+        (dict(scores=[np.full((4, 5), np.nan)]), r'score has values outside 0\.\.1'),
+        (dict(empty='none'), "empty='none' is unknown: did you mean 'one'"),
+        (dict(fa_match='areas'), "fa_match='areas' is unknown: did you mean 'area'"),
+    ],
+)
+def test_bad_input(change, message):
+    """One line that names what is wrong and what to do."""
+    good = dict(predictions=[np.ones((4, 5), bool)], labels=[np.ones((4, 5), bool)])
+    with pytest.raises(DuGIError, match=message) as caught:
+        small_target_scores(**{**good, **change})
+    assert '\n' not in str(caught.value)

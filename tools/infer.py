@@ -1,0 +1,107 @@
+"""Run a trained model on images or videos; write results.json and pictures.
+
+A segmentation config finds small targets, a pre-training config masks and reconstructs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dugi_mae import apis
+from dugi_mae.errors import DuGIError
+from dugi_mae.utils.checkpoint import check_checkpoint
+from dugi_mae.utils.cli import CFG_OPTIONS, run_cli
+from dugi_mae.utils.config import read_config
+
+#: Flags that only small targets have: how they go to the inferencer or the call.
+INIT_FLAGS, CALL_FLAGS = ('tile', 'overlap', 'threshold'), ('truth',)
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the flags."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        'inputs', nargs='+', metavar='input', help='image, folder, glob or video'
+    )
+    parser.add_argument(
+        '--out', required=True, help='folder for results.json and pictures'
+    )
+    parser.add_argument(
+        '--truth', help='folder of true masks, or the mask of a single image'
+    )
+    parser.add_argument(
+        '--tile',
+        type=int,
+        help="predict in tiles of this side, in pixels of the model's input; a "
+        'multiple of 32',
+    )
+    parser.add_argument(
+        '--overlap', type=int, help='pixels that tiles share, a multiple of 32 (64)'
+    )
+    parser.add_argument(
+        '--threshold', type=float, help='probability of a target pixel (0.5)'
+    )
+    parser.add_argument('--device', help='cpu, cuda, cuda:1 (a GPU if there is one)')
+    parser.add_argument(
+        '--batch-size', type=int, default=1, help='images of equal size at once (1)'
+    )
+    parser.add_argument('--cfg-options', **CFG_OPTIONS)
+    return parser.parse_args()
+
+
+def given(args: argparse.Namespace, names: tuple[str, ...]) -> dict:
+    """Those of the flags that stand on the command line."""
+    return {k: getattr(args, k) for k in names if getattr(args, k) is not None}
+
+
+def summarise(report: dict, out: Path) -> None:
+    """Print what a run did."""
+    images, failed = report['images'], report['failed']
+    line = f'{len(images)} images'
+    if 'targets' in images[0]:
+        line += f', {sum(len(entry["targets"]) for entry in images)} targets'
+    if failed:
+        line += f', {len(failed)} left out (see "failed")'
+    pictures = out / Path(images[0]['picture']).parts[0]
+    print(f'{line}. Results: {out / "results.json"}, pictures: {pictures}')
+    for key, value in report.get('metrics', {}).items():
+        print(f'  {key:24s} ' + ('undefined' if value is None else f'{value:.4g}'))
+
+
+def main() -> None:
+    """Pick the inferencer that goes with the config and run it."""
+    args = parse_args()
+    config = read_config(args.config)
+    check_checkpoint(args.checkpoint)
+    if args.cfg_options:
+        config.merge_from_dict(args.cfg_options)
+    name = apis.inferencer_name(config)
+    extra = given(args, INIT_FLAGS + CALL_FLAGS)
+    if extra and name != 'SmallTargetInferencer':
+        raise DuGIError(
+            f'--{next(iter(extra))} is for small targets, {args.config} is for '
+            'pre-training: leave it out'
+        )
+    if args.overlap is not None and args.tile is None:
+        raise DuGIError('--overlap needs --tile: give both or none')
+    inferencer = getattr(apis, name)(
+        config, args.checkpoint, args.device, **given(args, INIT_FLAGS)
+    )
+    results = inferencer.stream(
+        args.inputs,
+        args.out,
+        batch_size=args.batch_size,
+        **given(args, CALL_FLAGS),
+    )
+    for _ in results:  # Kept nowhere: a video may have many frames.
+        pass
+    summarise(inferencer.report, Path(args.out))
+
+
+if __name__ == '__main__':
+    run_cli(main)

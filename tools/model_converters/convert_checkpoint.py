@@ -1,0 +1,139 @@
+"""Convert a published MCMAE, InfMAE or DuGI-MAE checkpoint to ours.
+
+Every tensor of SRC is used or left out for a reason that is printed; a tensor that is
+unknown, missing or of the wrong shape ends the conversion.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import os
+import textwrap
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from dugi_mae.errors import DuGIError
+from dugi_mae.models.backbones.arch import ARCHS
+from dugi_mae.utils.cli import run_cli
+from dugi_mae.utils.convert import DROPPED, TARGETS, Conversion, convert_state_dict
+from dugi_mae.utils.published import HEAD_WIDTH, read_published
+from dugi_mae.version import __version__
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse ``convert_checkpoint.py SRC DST [--to TARGET]``."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('source', metavar='SRC', help='published checkpoint')
+    parser.add_argument('destination', metavar='DST', help='file to write')
+    parser.add_argument(
+        '--to',
+        choices=TARGETS,
+        default='backbone',
+        help='backbone (the default): the encoder, for fine-tuning; pretrain: encoder, '
+        'decoder and the embedding that scores tokens',
+    )
+    return parser.parse_args()
+
+
+def summary(conversion: Conversion, target: str) -> Iterator[str]:
+    """Lines that say what became of every tensor."""
+    source = conversion.source
+    yield (
+        f'{source.kind} checkpoint: arch={source.arch_text}, '
+        f'in_channels={source.in_channels}, img_size={source.img_size}'
+    )
+    if source.arch not in ARCHS.values():
+        yield f'num_heads is not in the weights: {HEAD_WIDTH} channels a head assumed'
+    if target == 'pretrain':
+        yield (
+            f'decoder: decoder_embed_dims={source.decoder_width}, '
+            f'decoder_depth={source.decoder_depth}'
+        )
+    yield f'{"":8} tensors  to {target}'
+
+    def row(what: str, count: int, text: str) -> str:
+        return f'{what:8} {count:7}  {text}'
+
+    if target == 'backbone':
+        yield row('mapped', len(conversion.mapped), 'under the same names')
+    else:
+        parts = Counter(name.split('.')[0] for name in conversion.mapped.values())
+        for part, count in parts.items():
+            yield row('mapped', count, f'{part}.*')
+    if conversion.folded:
+        layers = 'LayerScale, multiplied into blocks3.*.attn.proj and mlp.fc2'
+        yield row('mapped', len(conversion.folded), layers)
+    for pattern, reason in DROPPED[target].items():
+        names = [key for key, found in conversion.dropped.items() if found == pattern]
+        if names:
+            yield row('dropped', len(names), f'{pattern}: {reason}')
+            indent = ' ' * 18
+            yield textwrap.fill(
+                ' '.join(names),
+                width=88,
+                initial_indent=indent,
+                subsequent_indent=indent,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+    if conversion.fresh:
+        yield row('fresh', len(conversion.fresh), 'guidance.*: newly drawn')
+
+
+def write(content: dict, path: Path) -> str:
+    """Write a checkpoint whole or not at all; returns its SHA-256."""
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # An open file, not a name: torch would store the name, and equal weights
+        # would not give equal files.
+        with temporary.open('wb') as file:
+            torch.save(content, file)
+        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+        temporary.replace(path)
+    except OSError as error:
+        raise DuGIError(f'{path} cannot be written: {error.strerror}') from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+    return digest
+
+
+def main() -> None:
+    """Convert, print what became of every tensor, write."""
+    args = parse_args()
+    source, destination = Path(args.source), Path(args.destination)
+    state_dict = read_published(source)
+    if destination.exists() and destination.samefile(source):
+        raise DuGIError(f'{destination} is SRC itself: name another file to write')
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter('always')
+            conversion = convert_state_dict(state_dict, args.to)
+    except DuGIError as error:
+        raise DuGIError(f'{source}: {error}') from error
+    print(*summary(conversion, args.to), sep='\n')
+    for warning in caught:
+        print(f'WARNING: {warning.message}')
+    meta = dict(
+        dugi_mae_version=__version__,
+        converted_from=source.name,
+        kind=conversion.source.kind,
+        to=args.to,
+        arch=conversion.source.arch._asdict(),
+        fresh=conversion.fresh,
+    )
+    digest = write(dict(state_dict=conversion.state_dict, meta=meta), destination)
+    print(f'{destination} written, sha256 {digest}')
+
+
+if __name__ == '__main__':
+    run_cli(main)
