@@ -27,7 +27,10 @@ tta_pipeline = [
     dict(
         type='TestTimeAug',
         transforms=[
-            [dict(type='RandomFlip', prob=p, direction='horizontal') for p in (0.0, 1.0)],
+            [
+                dict(type='RandomFlip', prob=p, direction='horizontal')
+                for p in (0.0, 1.0)
+            ],
             [dict(type='RandomFlip', prob=p, direction='vertical') for p in (0.0, 1.0)],
             [load[1]],
             [dict(type='PackSegInputs')],
