@@ -54,7 +54,9 @@ class LoadTargetMask(BaseTransform):
                     f'{results["img_path"]} is {width}x{height}: mend the mask, take '
                     "the image off the list or set on_mismatch='resize'"
                 )
-            mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
+            mask = cv2.resize(
+                mask, (width, height), interpolation=cv2.INTER_NEAREST_EXACT
+            )
         results['gt_seg_map'] = mask
         results.setdefault('seg_fields', []).append('gt_seg_map')
         return results
