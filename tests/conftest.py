@@ -59,6 +59,14 @@ def fixed_seed() -> None:
         sys.modules['torch'].set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def no_default_scope() -> None:
+    """Start every test without a default scope, which a runner leaves behind."""
+    if 'mmengine.registry' in sys.modules:
+        # There is no public way back to no scope at all.
+        sys.modules['mmengine.registry'].DefaultScope._instance_dict.clear()
+
+
 @pytest.fixture(scope='session')
 def repo_root() -> Path:
     """The folder of this checkout."""

@@ -1,6 +1,6 @@
-# `make demo`, second half: a few steps of fine-tuning. Too short to be good.
+# `make demo`, second half: a few minutes of fine-tuning. Too short to be good.
 _base_ = '../small_target/irstd_dugi-mae-tiny_sirst.py'
-max_iters = 120
+max_iters = 200
 train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=max_iters)
 val_cfg = None
 val_dataloader = None

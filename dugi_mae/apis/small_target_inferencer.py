@@ -67,7 +67,7 @@ class SmallTargetInferencer:
         report: What the JSON of the last run holds; ``failed`` lists what was left out.
 
     Example:
-        >>> inferencer = SmallTargetInferencer(config, 'iter_800.pth')
+        >>> inferencer = SmallTargetInferencer(config, 'iter_2000.pth')
         >>> results = inferencer('images', out_dir='results', truth='masks')
         >>> results[0].boxes, results[0].scores
     """
