@@ -24,10 +24,20 @@ TOY_ARCH = dict(embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)
 
 @pytest.fixture(scope='module')
 def toy_data(tmp_path_factory):
-    """Eight synthetic images, unlabelled and in the SIRST layout."""
-    return write_dataset(
+    """A few synthetic images, unlabelled and in the SIRST layout.
+
+    Their lists also lie where other small-target sets have theirs; the folders of those
+    are tested in ``datasets/test_small_target_configs.py``.
+    """
+    toy = write_dataset(
         tmp_path_factory.mktemp('toy'), num_images=12, height=96, width=128, seed=3
     )
+    (toy.labelled / '50_50').mkdir()
+    for name, split in (('trainval', 'train'), ('test', 'test')):
+        names = (toy.labelled / 'idx_427' / f'{split}.txt').read_text()
+        (toy.labelled / f'{name}.txt').write_text(names)
+        (toy.labelled / '50_50' / f'{split}.txt').write_text(names)
+    return toy
 
 
 def all_types(node) -> list:

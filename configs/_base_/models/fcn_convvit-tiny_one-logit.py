@@ -1,11 +1,13 @@
-# FCN on F1 for one rare target class: one logit a pixel, from a probability of 0.01.
+# FCN on the four maps at F1's size, for one rare target class: one logit a pixel, from
+# a probability of 0.01.
 _base_ = './upernet_convvit-tiny.py'
 model = dict(
     decode_head=dict(
         _delete_=True,
         type='FCNHead',
-        in_channels=64,
-        in_index=0,
+        input_transform='resize_concat',
+        in_channels=[64, 128, 192, 192],
+        in_index=[0, 1, 2, 3],
         channels=64,
         num_convs=2,
         concat_input=False,
