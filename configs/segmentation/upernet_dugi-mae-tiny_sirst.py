@@ -4,27 +4,17 @@
 _base_ = [
     '../_base_/models/upernet_convvit-tiny_one-logit.py',
     '../_base_/datasets/sirst_256x256.py',
+    '../_base_/schedules/small_target_adamw.py',
     '../_base_/seg_runtime.py',
 ]
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.999), weight_decay=0.05),
-    constructor='LayerDecayOptimWrapperConstructor',
-    paramwise_cfg=dict(layer_decay_rate=0.8),
-    clip_grad=dict(max_norm=3.0),
-)
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=50),
     dict(type='PolyLR', power=1.0, by_epoch=False, begin=50, eta_min=0.0),
 ]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=800, val_interval=200)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
+train_cfg = dict(max_iters=800, val_interval=200)
 default_hooks = dict(
     checkpoint=dict(
         interval=200, max_keep_ckpts=1, save_best='IoU.target', rule='greater'
     )
 )
-randomness = dict(seed=0)
-auto_scale_lr = dict(base_batch_size=8)
 tta_model = dict(_delete_=True, type='SmallTargetTTAModel')

@@ -1,7 +1,5 @@
-# SIRST v1 at its own scale with the authors' split: 256 train, 85 val, 86 test. Set
-# DUGI_DATA to the folder that holds your data sets. Misc_111 is released with a mask of
-# another size, hence on_mismatch='resize'.
-data_root = '{{$DUGI_DATA:../shared/data}}/sirst'
+# SIRST v1 at its own scale, for heads that restore full resolution.
+_base_ = './sirst_256x256.py'
 load = [
     dict(type='LoadInfraredImage'),
     dict(type='LoadTargetMask', on_mismatch='resize'),
@@ -37,41 +35,8 @@ tta_pipeline = [
         ],
     ),
 ]
-train_dataloader = dict(
-    batch_size=8,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
-    dataset=dict(
-        type='SIRSTDataset',
-        data_root=data_root,
-        ann_file='idx_427/train.txt',
-        pipeline=train_pipeline,
-    ),
-)
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='SIRSTDataset',
-        data_root=data_root,
-        ann_file='idx_427/val.txt',
-        pipeline=test_pipeline,
-    ),
-)
-test_dataloader = dict(
-    batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='SIRSTDataset',
-        data_root=data_root,
-        ann_file='idx_427/test.txt',
-        pipeline=test_pipeline,
-    ),
-)
-val_evaluator = dict(type='SmallTargetMetric')
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+val_evaluator = dict(_delete_=True, type='SmallTargetMetric')
 test_evaluator = val_evaluator

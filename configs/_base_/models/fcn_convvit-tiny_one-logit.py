@@ -1,9 +1,8 @@
 # FCN on the four maps at F1's size, for one rare target class: one logit a pixel, from
 # a probability of 0.01.
-_base_ = './upernet_convvit-tiny.py'
+_base_ = './segmentor_convvit-tiny.py'
 model = dict(
     decode_head=dict(
-        _delete_=True,
         type='FCNHead',
         input_transform='resize_concat',
         in_channels=[64, 128, 192, 192],
@@ -25,5 +24,4 @@ model = dict(
             dict(type='SoftIoULoss'),
         ],
     ),
-    auxiliary_head=None,
 )

@@ -1,22 +1,7 @@
 # Small-target head with a full-resolution stem over the tiny encoder.
+_base_ = './segmentor_convvit-tiny.py'
 model = dict(
     type='SmallTargetSegmentor',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        # Those of pre-training.
-        mean=[108.375] * 3,
-        std=[51.0] * 3,
-        # In units of the normalised image: mmseg pads after normalising.
-        pad_val=0,
-        seg_pad_val=255,
-        size=(256, 256),
-    ),
-    backbone=dict(
-        type='mmpretrain.ConvViT',
-        arch='tiny',
-        drop_path_rate=0.1,
-        init_cfg=dict(type='DuGIPretrained', checkpoint=None),
-    ),
     decode_head=dict(
         type='IRSTDHead',
         # F1, F2, F3, F4 and the image.
@@ -34,6 +19,4 @@ model = dict(
             dict(type='SoftIoULoss', per_image=False),
         ],
     ),
-    train_cfg=dict(),
-    test_cfg=dict(mode='whole'),
 )
