@@ -9,7 +9,7 @@ import numpy as np
 from numpy import ndarray
 
 from dugi_mae.apis.inputs import InputImage
-from dugi_mae.datasets.sirst import MASK_SUFFIXES, files_by_stem
+from dugi_mae.datasets.sirst import MASK_SUFFIXES, files_by_stem, found_instead
 from dugi_mae.datasets.transforms.target_mask import LoadTargetMask
 from dugi_mae.errors import DuGIError
 
@@ -57,8 +57,10 @@ class TruthMasks:
             if stem + suffix in self.masks:
                 return self.masks[stem + suffix]
         raise DuGIError(
-            f'image {image.name} has no mask: expected {self.folder}/{stem}'
-            f'{MASK_SUFFIXES[0]}.png or {stem}.png (all black if it has no target)'
+            f'image {image.name} has no mask in {self.folder}'
+            f'{found_instead(self.folder, stem)}: call it '
+            f'{" or ".join(f"{stem}{s}.png" for s in MASK_SUFFIXES)}, all black if '
+            'there is no target'
         )
 
     def __call__(self, image: InputImage, shape: tuple[int, int]) -> ndarray:

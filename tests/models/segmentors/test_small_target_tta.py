@@ -5,12 +5,11 @@ import torch
 
 pytest.importorskip('mmseg')
 
-from mmengine.model import BaseModel
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
-from torch import nn
 
 import dugi_mae.mmseg  # noqa: F401
 
@@ -23,24 +22,13 @@ def view(probability):
     return sample
 
 
-class OneLogit(BaseModel):
-    """A segmentor that is asked for its threshold alone."""
-
-    def __init__(self):
-        super().__init__()
-        self.decode_head = nn.Module()
-        self.decode_head.threshold = 0.5
-
-    def forward(self, inputs, data_samples=None, mode='tensor'):
-        """Never called."""
-        raise NotImplementedError
-
-
 @pytest.fixture
-def model():
-    """The TTA model."""
+def model(make_spot_model):
+    """The TTA model around a segmentor with one logit."""
     init_default_scope('mmseg')
-    return MODELS.build(dict(type='SmallTargetTTAModel', module=OneLogit()))
+    config, _ = make_spot_model()
+    segmentor = Config.fromfile(config).model
+    return MODELS.build(dict(type='SmallTargetTTAModel', module=segmentor))
 
 
 def test_probabilities_are_averaged(model):
