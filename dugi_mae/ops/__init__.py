@@ -20,6 +20,12 @@ from .masking import (
 from .patches import patch_grid, patchify, unpatchify
 from .pos_embed import resize_pos_embed, sincos_pos_embed
 from .sparse_conv import conv_on_cells, visible_cells
+from .windows import (
+    merge_windows,
+    partition_windows,
+    real_tokens,
+    relative_positions,
+)
 
 __all__ = [
     'FILTER_MODES',
@@ -31,10 +37,14 @@ __all__ = [
     'grid_mask',
     'keep_by_score',
     'make_token_mask',
+    'merge_windows',
     'num_visible',
+    'partition_windows',
     'patch_grid',
     'patchify',
     'radial_filter',
+    'real_tokens',
+    'relative_positions',
     'resize_pos_embed',
     'restore_tokens',
     'sincos_pos_embed',

@@ -15,10 +15,11 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
     Levels come from ``model.backbone.get_layer_depth(name, 'backbone.')``; whatever is
     outside the backbone is at the last level and keeps the full rate. Norms, biases,
-    other vectors and position embeddings have no weight decay unless the config says
-    otherwise. The settings of mmengine's default constructor work as usual,
-    ``custom_keys`` above all: its ``lr_mult`` multiplies the layer's scale. Registered
-    in mmengine's root, so mmdet, mmseg and mmpretrain configs find it without a prefix.
+    other vectors, position embeddings and relative position biases have no weight decay
+    unless the config says otherwise. The settings of mmengine's default constructor
+    work as usual, ``custom_keys`` above all: its ``lr_mult`` multiplies the layer's
+    scale. Registered in mmengine's root, so mmdet, mmseg and mmpretrain configs find it
+    without a prefix.
 
     Args:
         optim_wrapper_cfg: As in mmengine.
@@ -39,6 +40,7 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         ) | dict(paramwise_cfg or {})
         paramwise_cfg['custom_keys'] = {
             'pos_embed': dict(decay_mult=0.0),
+            'rel_pos_bias': dict(decay_mult=0.0),
             **paramwise_cfg.get('custom_keys', {}),
         }
         rate = paramwise_cfg.get('layer_decay_rate')

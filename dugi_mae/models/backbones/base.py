@@ -103,7 +103,7 @@ class ConvViTBase(BaseBackbone):
         """Position embedding for a grid of tokens, ``(1, rows * cols, D)``."""
         return resize_pos_embed(self.pos_embed, self.pos_grid, grid)
 
-    def run_block(self, block: nn.Module, *inputs: Tensor | None) -> Tensor:
+    def run_block(self, block: nn.Module, *inputs) -> Tensor:
         """Run a block, recomputing it in the backward pass if ``with_cp``."""
         if self.with_cp and torch.is_grad_enabled():
             return checkpoint(block, *inputs, use_reentrant=False)

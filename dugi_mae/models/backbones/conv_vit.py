@@ -9,10 +9,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dugi_mae.errors import DuGIError
+from dugi_mae.models.layers import WindowAttention, init_transformer_weights
 
 from .base import ConvViTBase
 
 _STRIDES = (4, 8, 16, 32)
+
+
+def spread_blocks(depth: int, count: int = 4) -> tuple[int, ...]:
+    """Blocks spread evenly from the first to the last, at most ``count``.
+
+    Of 11 blocks these are 0, 3, 6 and 10, MCMAE's choice for its detectors.
+    """
+    count = min(count, depth)
+    return tuple(i * (depth - 1) // max(count - 1, 1) for i in range(count))
 
 
 @MODELS.register_module()
@@ -32,6 +42,13 @@ class ConvViT(ConvViTBase):
         frozen_stages: -1 freezes nothing, 0 the first patch embedding, k = 1..3 also
             everything up to and including stage k.
         with_cp: Recompute activations in the backward pass to save memory.
+        window_size: Side in tokens (of 16 pixels) of the windows within which most
+            attention blocks work, for large images; 16 in MCMAE's detectors. ``None``:
+            every block attends to all tokens, as in pre-training.
+        global_blocks: Which blocks attend to all tokens although there are windows;
+            ``None`` takes four spread evenly, 0, 3, 6 and 10 of 11.
+        rel_pos_bias: Give the windowed blocks a learned relative position bias. It
+            starts at zero and is not in pre-training checkpoints.
         img_size: Side of the square image the stored position embedding is made for.
         init_cfg: mmengine's initialisation config, for example
             ``dict(type='DuGIPretrained', checkpoint='...')``.
@@ -51,6 +68,9 @@ class ConvViT(ConvViTBase):
         drop_path_rate: float = 0.0,
         frozen_stages: int = -1,
         with_cp: bool = False,
+        window_size: int | None = None,
+        global_blocks: Sequence[int] | None = None,
+        rel_pos_bias: bool = False,
         img_size: int = 224,
         init_cfg: dict | None = None,
     ) -> None:
@@ -65,7 +85,40 @@ class ConvViT(ConvViTBase):
         self.frozen_stages = frozen_stages
         dims = (*self.arch.embed_dims, self.arch.embed_dims[-1])
         self.out_channels = tuple(dims[i] for i in self.out_indices)
+        self._use_windows(window_size, global_blocks, rel_pos_bias)
         self._freeze()
+
+    def _use_windows(
+        self,
+        window_size: int | None,
+        global_blocks: Sequence[int] | None,
+        rel_pos_bias: bool,
+    ) -> None:
+        """Give all but the global attention blocks windows."""
+        if window_size is None:
+            if global_blocks is not None or rel_pos_bias:
+                raise DuGIError(
+                    'global_blocks and rel_pos_bias are for windowed attention: give '
+                    'window_size too, such as 16'
+                )
+            return
+        depth = len(self.blocks3)
+        if global_blocks is None:
+            global_blocks = spread_blocks(depth)
+        if not set(global_blocks) <= set(range(depth)):
+            raise DuGIError(
+                f'global_blocks={tuple(global_blocks)}: this arch has the attention '
+                f'blocks 0 to {depth - 1}'
+            )
+        for index, block in enumerate(self.blocks3):
+            if index not in global_blocks:
+                block.attn = WindowAttention(
+                    self.arch.embed_dims[-1],
+                    self.arch.num_heads,
+                    window_size,
+                    rel_pos_bias,
+                )
+                block.attn.apply(init_transformer_weights)
 
     def _freeze(self) -> None:
         """Fix the parameters of the frozen stages and put them in eval mode."""
@@ -118,11 +171,11 @@ class ConvViT(ConvViTBase):
                 x = self.run_block(block, x)
             maps.append(x)
         x = self.patch_embed3(x)
-        grid = x.shape[-2:]
+        grid = tuple(x.shape[-2:])
         tokens = self.patch_embed4(x.flatten(2).transpose(1, 2))
-        tokens = tokens + self.position(tuple(grid))
+        tokens = tokens + self.position(grid)
         for block in self.blocks3:
-            tokens = self.run_block(block, tokens)
+            tokens = self.run_block(block, tokens, grid)
         maps.append(tokens.transpose(1, 2).unflatten(2, grid))
         maps.append(F.max_pool2d(maps[-1], 2))
         return tuple(

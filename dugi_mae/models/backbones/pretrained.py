@@ -12,6 +12,8 @@ from dugi_mae.utils.checkpoint import read_state_dict
 
 #: Tensors of the pre-trained encoder that the dense one has no use for.
 PRETRAINING_ONLY = ('norm.', 'stage1_output_decode.', 'stage2_output_decode.')
+#: Tensors that a backbone adds for fine-tuning; they start as they are.
+FINE_TUNING_ONLY = '.rel_pos_bias'
 
 
 @WEIGHT_INITIALIZERS.register_module()
@@ -66,6 +68,8 @@ class DuGIPretrained:
             del state_dict[key]
         self._load(module, state_dict, name)
         note = f', {len(dropped)} used in pre-training only left out' if dropped else ''
+        if new := len(expected.keys() - state_dict.keys()):
+            note += f', {new} of relative position bias start at zero'
         print_log(
             f'Loaded {len(state_dict)}/{len(expected)} tensors of {name} from '
             f'{self.checkpoint}{note}.',
@@ -83,6 +87,7 @@ class DuGIPretrained:
                 f'{self.checkpoint} does not fit {name}: {reason} Use the arch it was '
                 'pre-trained with'
             ) from error
+        missing = [key for key in missing if not key.endswith(FINE_TUNING_ONLY)]
         for what, keys in (('lacks', missing), ('has, and the model not,', left_over)):
             if keys:
                 more = f' and {len(keys) - 3} more' if len(keys) > 3 else ''

@@ -6,6 +6,7 @@ from .guided_attention import FrequencyInjectionBlock, GuidanceRefinementBlock
 from .init import init_transformer_weights
 from .norm import LayerNorm2d
 from .patch_embed import ConvPatchEmbed, TokenEmbed
+from .window_attention import WindowAttention
 
 __all__ = [
     'AttentionBlock',
@@ -18,5 +19,6 @@ __all__ = [
     'Mlp',
     'SelfAttention',
     'TokenEmbed',
+    'WindowAttention',
     'init_transformer_weights',
 ]

@@ -57,8 +57,8 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``(B, L, D)`` -> ``(B, L, D)``."""
+    def forward(self, x: Tensor, grid: tuple[int, int] | None = None) -> Tensor:
+        """``(B, L, D)`` -> ``(B, L, D)``; the same on any ``grid``."""
         q, k, v = (split_heads(t, self.num_heads) for t in self.qkv(x).chunk(3, -1))
         return self.proj(merge_heads(F.scaled_dot_product_attention(q, k, v)))
 
@@ -87,7 +87,7 @@ class AttentionBlock(nn.Module):
         self.norm2 = nn.LayerNorm(dim, eps=1e-6)
         self.mlp = Mlp(dim, int(dim * mlp_ratio))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``(B, L, D)`` -> ``(B, L, D)``."""
-        x = x + self.drop_path(self.attn(self.norm1(x)))
+    def forward(self, x: Tensor, grid: tuple[int, int] | None = None) -> Tensor:
+        """``(B, L, D)`` -> ``(B, L, D)``; windows need the ``grid`` of the tokens."""
+        x = x + self.drop_path(self.attn(self.norm1(x), grid))
         return x + self.drop_path(self.mlp(self.norm2(x)))

@@ -107,6 +107,19 @@ def test_grey_and_other_sizes_load(tmp_path, pretrained):
     assert torch.equal(model.patch_embed4.weight, state['patch_embed4.weight'])
 
 
+def test_relative_position_bias_starts_fresh(tmp_path, pretrained, log):
+    """Pre-training has no bias: it starts at zero, and the log says so."""
+    path = save(tmp_path / 'x.pth', pretrained.state_dict())
+    model = load(path, window_size=2, global_blocks=(1,), rel_pos_bias=True)
+    assert not model.blocks3[0].attn.rel_pos_bias.any()
+    assert torch.equal(
+        model.blocks3[0].attn.qkv.weight, pretrained.blocks3[0].attn.qkv.weight
+    )
+    [line] = [m for m in log if m.startswith('Loaded')]
+    assert f'Loaded {DENSE}/{DENSE + 1} tensors' in line
+    assert line.endswith('1 of relative position bias start at zero.')
+
+
 def test_registered_in_the_root(tmp_path, pretrained):
     """Configs of mmdet and mmseg find the type without a prefix."""
     path = save(tmp_path / 'x.pth', pretrained.state_dict())
