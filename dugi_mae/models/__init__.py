@@ -1,10 +1,10 @@
-"""Models, registered in mmpretrain's ``MODELS``."""
+"""Models, registered in mmpretrain's ``MODELS`` unless they say otherwise."""
 
 from .backbones import ConvViT, MaskedConvViT, MaskedMAEViT
 from .guidance import AdaptiveFrequencyModulation, DualDomainGuidance
 from .heads import DuGIPretrainHead
 from .masking import EntropyMasking, GreyValueMasking, RandomMasking
-from .necks import MaskedDecoder
+from .necks import MaskedDecoder, ViTPyramid
 from .selfsup import DuGIMAE
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     'MaskedDecoder',
     'MaskedMAEViT',
     'RandomMasking',
+    'ViTPyramid',
 ]

@@ -1,5 +1,6 @@
-"""Decoders between encoder and pre-training head."""
+"""What stands between encoder and head."""
 
 from .masked_decoder import MaskedDecoder
+from .vit_pyramid import ViTPyramid
 
-__all__ = ['MaskedDecoder']
+__all__ = ['MaskedDecoder', 'ViTPyramid']
