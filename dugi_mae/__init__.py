@@ -1,12 +1,16 @@
 """Infrared masked pre-training (DuGI-MAE) for OpenMMLab.
 
 Importing this module registers everything that pre-training needs and the encoder for
-every host. It imports neither mmdet nor mmseg; a config for those names
+every host, and makes our configs known to mmpretrain's ``list_models`` and
+``get_model``. It imports neither mmdet nor mmseg; a config for those names
 ``dugi_mae.mmdet`` or ``dugi_mae.mmseg`` in its ``custom_imports`` instead.
 """
 
 from . import datasets, engine, evaluation, models
+from .apis.model_zoo import register_models
 from .errors import DuGIError
 from .version import __version__
+
+register_models()
 
 __all__ = ['DuGIError', '__version__', 'datasets', 'engine', 'evaluation', 'models']
