@@ -6,11 +6,15 @@ every host, and makes our configs known to mmpretrain's ``list_models`` and
 ``dugi_mae.mmdet`` or ``dugi_mae.mmseg`` in its ``custom_imports`` instead.
 """
 
+from mmpretrain import FeatureExtractor
+
 from . import datasets, engine, evaluation, models
+from .apis.host_inferencer import use_infrared_features
 from .apis.model_zoo import register_models
 from .errors import DuGIError
 from .version import __version__
 
 register_models()
+use_infrared_features(FeatureExtractor)
 
 __all__ = ['DuGIError', '__version__', 'datasets', 'engine', 'evaluation', 'models']

@@ -2,18 +2,23 @@
 
 ``custom_imports = dict(imports=['dugi_mae.mmseg'], allow_failed_imports=False)`` makes
 the encoder (``type='mmpretrain.ConvViT'``), the transforms, the hooks and the
-segmentation data sets known to mmseg.
+segmentation data sets known to mmseg, and lets its ``MMSegInferencer`` read images as
+our configs do.
 """
 
 import mmseg  # noqa: F401  says at once what is missing
+from mmseg.apis import MMSegInferencer
 
 from . import datasets, engine, models
+from .apis.host_inferencer import use_infrared_loading
 from .datasets.sirst import SIRSTDataset
 from .datasets.transforms.target_mask import LoadTargetMask
 from .evaluation.class_iou_metric import ClassIoUMetric
 from .models.decode_heads import IRSTDHead
 from .models.losses import SoftIoULoss
 from .models.segmentors import SmallTargetSegmentor, SmallTargetTTAModel
+
+use_infrared_loading(MMSegInferencer)
 
 __all__ = [
     'ClassIoUMetric',
