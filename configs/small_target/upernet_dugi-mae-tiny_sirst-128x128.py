@@ -6,4 +6,9 @@ _base_ = [
     '../_base_/schedules/small_target_adamw.py',
     '../_base_/small_target_runtime.py',
 ]
-model = dict(data_preprocessor=dict(size=(128, 128)))
+model = dict(
+    data_preprocessor=dict(size=(128, 128)),
+    # Tests see windows of the size of the crops: attention over a larger image than it
+    # was trained on finds targets where there are none.
+    test_cfg=dict(mode='slide', crop_size=(128, 128), stride=(64, 64)),
+)

@@ -6,6 +6,7 @@ train_dataloader = dict(
         pipeline=[
             dict(type='LoadInfraredImage'),
             dict(type='LoadTargetMask', on_mismatch='resize'),
+            dict(type='TargetCopyPaste', prob=0.3),
             dict(
                 type='RandomChoice',
                 transforms=[
@@ -16,6 +17,8 @@ train_dataloader = dict(
             dict(type='TargetCrop', crop_size=(128, 128), prob=0.5),
             dict(type='RandomFlip', prob=0.5, direction='horizontal'),
             dict(type='RandomFlip', prob=0.5, direction='vertical'),
+            # Of grey images it changes brightness and contrast only.
+            dict(type='PhotoMetricDistortion'),
             dict(type='PackSegInputs'),
         ]
     )
