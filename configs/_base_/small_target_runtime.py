@@ -8,8 +8,6 @@ default_hooks = dict(
 # Weights averaged over the last tenth of the steps so far: what single checkpoints take
 # for targets in clutter changes from one to the next.
 custom_hooks = [
-    dict(
-        type='EMAHook', ema_type='MomentumAnnealingEMA', gamma=10, update_buffers=True
-    )
+    dict(type='EMAHook', ema_type='MomentumAnnealingEMA', gamma=10, update_buffers=True)
 ]
 tta_model = dict(type='SmallTargetTTAModel')
