@@ -1,8 +1,8 @@
 """Entry module for mmdetection configs.
 
 ``custom_imports = dict(imports=['dugi_mae.mmdet'], allow_failed_imports=False)`` makes
-the encoder (``type='mmpretrain.ConvViT'``), the transforms and the hooks known to
-mmdet, and lets its ``DetInferencer`` read images as our configs do.
+the encoder (``type='mmpretrain.ConvViT'``), the transforms, the hooks and the detection
+data sets known to mmdet, and lets its ``DetInferencer`` read images as our configs do.
 """
 
 import mmdet  # noqa: F401  says at once what is missing
@@ -10,7 +10,29 @@ from mmdet.apis import DetInferencer
 
 from . import datasets, engine, models
 from .apis.host_inferencer import use_infrared_loading
+from .datasets.detection import (
+    DroneVehicleDataset,
+    FLIRAlignedDataset,
+    FLIRv2Dataset,
+    HITUAVDataset,
+    InfraredCocoDataset,
+    LLVIPDataset,
+    M3FDDataset,
+)
+from .evaluation.infrared_coco_metric import InfraredCocoMetric
 
 use_infrared_loading(DetInferencer)
 
-__all__ = ['datasets', 'engine', 'models']
+__all__ = [
+    'DroneVehicleDataset',
+    'FLIRAlignedDataset',
+    'FLIRv2Dataset',
+    'HITUAVDataset',
+    'InfraredCocoDataset',
+    'InfraredCocoMetric',
+    'LLVIPDataset',
+    'M3FDDataset',
+    'datasets',
+    'engine',
+    'models',
+]

@@ -1,0 +1,12 @@
+# FLIR ADAS, aligned release: 4,129 training and 1,013 validation images of 640x512, also
+# used for testing. Version 1 fits too: the same three classes. Convert once:
+#     python tools/dataset_converters/flir.py SRC data/coco/flir_aligned
+# DUGI_COCO names another folder than data/coco.
+_base_ = './infrared-coco_detection.py'
+dataset_type = 'FLIRAlignedDataset'
+data_root = '{{$DUGI_COCO:data/coco}}/flir_aligned'
+train_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))
+val_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))
+test_dataloader = val_dataloader
+val_evaluator = dict(ann_file=data_root + '/annotations/val.json')
+test_evaluator = val_evaluator

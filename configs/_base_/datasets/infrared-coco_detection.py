@@ -1,0 +1,89 @@
+# Any infrared set in COCO format: DUGI_COCO/my_set/annotations/{train,val}.json and
+# DUGI_COCO/my_set/images/, DUGI_COCO being a folder you name in the environment, by
+# default data/coco in this checkout. The converters of tools/dataset_converters write
+# this layout. The classes are those of the annotation file; set num_classes of the model
+# to their number, or choose some with dataset.metainfo=dict(classes=('name', ...)).
+# Images without boxes stay in; filter_cfg=dict(filter_empty_gt=True) would drop them.
+dataset_type = 'InfraredCocoDataset'
+data_root = '{{$DUGI_COCO:data/coco}}/my_set'
+# 8-bit, 16-bit, grey, colour: all become three equal channels, so only geometric
+# augmentation is used.
+train_pipeline = [
+    dict(type='LoadInfraredImage'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(
+        type='RandomResize', scale=(640, 512), ratio_range=(0.8, 1.25), keep_ratio=True
+    ),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackDetInputs'),
+]
+test_pipeline = [
+    dict(type='LoadInfraredImage'),
+    dict(type='Resize', scale=(640, 512), keep_ratio=True),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(
+        type='PackDetInputs',
+        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
+    ),
+]
+tta_pipeline = [
+    dict(type='LoadInfraredImage'),
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [
+                dict(type='Resize', scale=scale, keep_ratio=True)
+                for scale in ((640, 512), (800, 640))
+            ],
+            [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)],
+            [dict(type='LoadAnnotations', with_bbox=True)],
+            [
+                dict(
+                    type='PackDetInputs',
+                    meta_keys=(
+                        *('img_id', 'img_path', 'ori_shape', 'img_shape'),
+                        *('scale_factor', 'flip', 'flip_direction'),
+                    ),
+                )
+            ],
+        ],
+    ),
+]
+train_dataloader = dict(
+    batch_size=2,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    batch_sampler=dict(type='AspectRatioBatchSampler'),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        ann_file='annotations/train.json',
+        data_prefix=dict(img='images/'),
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        ann_file='annotations/val.json',
+        data_prefix=dict(img='images/'),
+        test_mode=True,
+        pipeline=test_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+# COCO's metrics; classes are matched by name.
+val_evaluator = dict(
+    type='InfraredCocoMetric',
+    ann_file=data_root + '/annotations/val.json',
+    metric='bbox',
+    classwise=True,
+)
+test_evaluator = val_evaluator

@@ -1,0 +1,58 @@
+# M3FD, infrared half ("M3FD-inf"): 4,200 images, mostly 1024x768. There is no official
+# split; the converter draws 3,360/840 from seed 0 and records the lists' hashes. Frames
+# follow one another closely, so a random split flatters. Convert once:
+#     python tools/dataset_converters/m3fd.py SRC data/coco/m3fd
+# DUGI_COCO names another folder than data/coco.
+_base_ = './infrared-coco_detection.py'
+dataset_type = 'M3FDDataset'
+data_root = '{{$DUGI_COCO:data/coco}}/m3fd'
+train_pipeline = [
+    dict(type='LoadInfraredImage'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(
+        type='RandomResize', scale=(1024, 768), ratio_range=(0.8, 1.25), keep_ratio=True
+    ),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackDetInputs'),
+]
+test_pipeline = [
+    dict(type='LoadInfraredImage'),
+    dict(type='Resize', scale=(1024, 768), keep_ratio=True),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(
+        type='PackDetInputs',
+        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
+    ),
+]
+tta_pipeline = [
+    dict(type='LoadInfraredImage'),
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [
+                dict(type='Resize', scale=scale, keep_ratio=True)
+                for scale in ((1024, 768), (1280, 960))
+            ],
+            [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)],
+            [dict(type='LoadAnnotations', with_bbox=True)],
+            [
+                dict(
+                    type='PackDetInputs',
+                    meta_keys=(
+                        *('img_id', 'img_path', 'ori_shape', 'img_shape'),
+                        *('scale_factor', 'flip', 'flip_direction'),
+                    ),
+                )
+            ],
+        ],
+    ),
+]
+train_dataloader = dict(
+    dataset=dict(type=dataset_type, data_root=data_root, pipeline=train_pipeline)
+)
+val_dataloader = dict(
+    dataset=dict(type=dataset_type, data_root=data_root, pipeline=test_pipeline)
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(ann_file=data_root + '/annotations/val.json')
+test_evaluator = val_evaluator

@@ -1,0 +1,18 @@
+_base_ = './default_runtime.py'
+custom_imports = dict(imports=['dugi_mae.mmdet'], allow_failed_imports=False)
+default_scope = 'mmdet'
+default_hooks = dict(
+    checkpoint=dict(
+        type='CheckpointHook', interval=1, save_best='coco/bbox_mAP', rule='greater'
+    ),
+    visualization=dict(type='DetVisualizationHook'),
+)
+vis_backends = [dict(type='LocalVisBackend')]
+visualizer = dict(
+    type='DetLocalVisualizer', vis_backends=vis_backends, name='visualizer'
+)
+log_processor = dict(by_epoch=True)
+tta_model = dict(
+    type='DetTTAModel',
+    tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=300),
+)

@@ -1,0 +1,182 @@
+"""One split of a detection set on its way to a COCO annotation file."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from dugi_mae.datasets.conversion.folders import link_images
+from dugi_mae.errors import DuGIError
+
+
+class CocoBuilder:
+    """Collects the images and boxes of a split and counts what it leaves out.
+
+    Args:
+        split: Name of the split, such as ``'train'``.
+        classes: Class names; their order becomes that of the categories.
+    """
+
+    def __init__(self, split: str, classes: Sequence[str]) -> None:
+        self.split = split
+        self.classes = tuple(classes)
+        self.images: list[dict] = []
+        self.annotations: list[dict] = []
+        self.notes: Counter[str] = Counter()
+        self.other_names: Counter[str] = Counter()
+
+    def add_image(self, file_name: str, width: int, height: int) -> None:
+        """Add an image; boxes that follow belong to it.
+
+        Args:
+            file_name: Path relative to the folder of images, with forward slashes.
+            width: In pixels.
+            height: In pixels.
+        """
+        self.images.append(
+            dict(
+                id=len(self.images) + 1,
+                file_name=file_name,
+                width=width,
+                height=height,
+            )
+        )
+
+    def add_object(
+        self, name: str, box: Sequence[float] | None, iscrowd: int = 0
+    ) -> None:
+        """Add an object of the last image, cut to its frame, or count why not.
+
+        Args:
+            name: Class name; another one than those asked for is left out.
+            box: ``(x1, y1, x2, y2)`` in pixels, or ``None`` where the file has none.
+            iscrowd: 1 for a group that is not told apart, as in COCO.
+        """
+        if name not in self.classes:
+            self.other_names[name] += 1
+            return
+        if box is None:
+            self.notes['objects without a box left out'] += 1
+            return
+        image = self.images[-1]
+        limits = (image['width'], image['height']) * 2
+        x1, y1, x2, y2 = cut = [
+            min(max(value, 0), limit) for value, limit in zip(box, limits, strict=True)
+        ]
+        if x2 <= x1 or y2 <= y1:
+            self.notes['boxes without area in the image left out'] += 1
+            return
+        if cut != list(box):
+            self.notes['boxes cut to the image'] += 1
+        self.annotations.append(
+            dict(
+                id=len(self.annotations) + 1,
+                image_id=image['id'],
+                category_id=self.classes.index(name) + 1,
+                bbox=[x1, y1, x2 - x1, y2 - y1],
+                area=(x2 - x1) * (y2 - y1),
+                iscrowd=iscrowd,
+            )
+        )
+
+    def content(self) -> dict:
+        """The COCO structure.
+
+        Raises:
+            DuGIError: If there is no image, or no object has one of the class names.
+        """
+        if not self.images:
+            raise DuGIError(
+                f'split {self.split!r} has no image: check SRC and the split lists'
+            )
+        if not self.annotations and self.other_names:
+            raise DuGIError(
+                f'split {self.split!r} has no object of the classes '
+                f'{", ".join(self.classes)}, only {_listed(self.other_names)}: give '
+                'the annotation files of this data set'
+            )
+        categories = [
+            dict(id=number, name=name) for number, name in enumerate(self.classes, 1)
+        ]
+        return dict(
+            info=dict(description=f'{self.split}, converted by dugi_mae'),
+            licenses=[],
+            images=self.images,
+            annotations=self.annotations,
+            categories=categories,
+        )
+
+    def summary(self) -> Iterator[str]:
+        """Lines that count images, boxes of each class and what was left out."""
+        with_box = {annotation['image_id'] for annotation in self.annotations}
+        counts = Counter(item['category_id'] for item in self.annotations)
+        listed = ', '.join(
+            f'{name} {counts[number]}' for number, name in enumerate(self.classes, 1)
+        )
+        yield (
+            f'{self.split}: {len(self.images)} images '
+            f'({len(self.images) - len(with_box)} without boxes), '
+            f'{len(self.annotations)} boxes: {listed}'
+        )
+        if self.other_names:
+            yield f'{self.split}: other objects left out: {_listed(self.other_names)}'
+        for note, count in self.notes.items():
+            yield f'{self.split}: {note}: {count}'
+
+
+def _listed(names: Counter[str]) -> str:
+    """The names that occur, each with its count."""
+    return ', '.join(f'{name or "(no name)"} {n}' for name, n in names.most_common())
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a file whole or not at all; its folder is made.
+
+    Raises:
+        DuGIError: If that is not possible.
+    """
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding='utf-8')
+        temporary.replace(path)
+    except OSError as error:
+        raise DuGIError(
+            f'{path} cannot be written ({error.strerror}): name another OUT'
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def write_annotations(
+    builders: Iterable[CocoBuilder], out: Path, images: Path | None = None
+) -> list[str]:
+    """Write ``OUT/annotations/SPLIT.json`` for each split.
+
+    All are complete before the first one is written. The same source gives the same
+    bytes.
+
+    Args:
+        builders: The splits.
+        out: Folder to write to.
+        images: Folder that file names are relative to; ``OUT/images`` becomes a link
+            to it.
+
+    Returns:
+        Lines to print: what was counted, then the files.
+    """
+    builders = list(builders)
+    texts = {builder.split: json.dumps(builder.content()) for builder in builders}
+    lines = [line for builder in builders for line in builder.summary()]
+    if images is not None:
+        lines.append(link_images(images, out))
+    for split, text in texts.items():
+        path = out / 'annotations' / f'{split}.json'
+        write_text(text, path)
+        lines.append(f'{path} written')
+    return lines

@@ -1,0 +1,125 @@
+"""Finding what a released data set consists of, and where to put what we write."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from PIL import Image
+
+from dugi_mae.datasets.pretrain import IMAGE_EXTENSIONS
+from dugi_mae.errors import DuGIError
+
+
+def find_folder(root: Path, *names: str) -> Path:
+    """The first of several folders that exists, in any case of letters.
+
+    Args:
+        root: Where to look.
+        names: Names of a folder just below ``root``, in order of preference.
+
+    Raises:
+        DuGIError: If none exists; the message lists what is there.
+    """
+    here = subfolders(root)
+    for name in names:
+        if name.lower() in here:
+            return here[name.lower()]
+    found = ', '.join(sorted(path.name for path in here.values())[:8]) or 'none'
+    raise DuGIError(
+        f'folder {root} has no {" or ".join(names)} in it (folders there: {found}): '
+        'correct SRC, or copy the set whole'
+    )
+
+
+def subfolders(root: Path) -> dict[str, Path]:
+    """Folders just below a folder by their lower-case names.
+
+    Raises:
+        DuGIError: If ``root`` does not exist.
+    """
+    if not root.is_dir():
+        raise DuGIError(f'folder {root} does not exist: correct SRC')
+    return {path.name.lower(): path for path in root.iterdir() if path.is_dir()}
+
+
+def step_into(root: Path, *names: str) -> Path:
+    """The folder that an archive unpacks to, if ``root`` is the one around it."""
+    here = subfolders(root)
+    return next((here[name.lower()] for name in names if name.lower() in here), root)
+
+
+def images_by_stem(folder: Path) -> dict[str, Path]:
+    """The images of a folder (not below it) by their names without extension.
+
+    Raises:
+        DuGIError: If there is none.
+    """
+    if not folder.is_dir():
+        raise DuGIError(f'folder {folder} does not exist: correct SRC')
+    images = {
+        path.stem: path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in IMAGE_EXTENSIONS and not path.name.startswith('.')
+    }
+    if not images:
+        raise DuGIError(f'folder {folder} holds no image: copy the set there')
+    return images
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height as the file's header states them.
+
+    Raises:
+        DuGIError: If the file is missing or not an image.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except FileNotFoundError:
+        raise DuGIError(f'image {path} does not exist: copy the set whole') from None
+    except OSError:
+        raise DuGIError(f'image {path} is damaged: copy it again') from None
+
+
+def check_out(source: Path, out: Path) -> None:
+    """Make sure that the source exists and that nothing will be written into it.
+
+    Raises:
+        DuGIError: If the source is missing or ``out`` lies in it.
+    """
+    if not source.is_dir():
+        raise DuGIError(f'folder {source} does not exist: correct SRC')
+    if out.resolve().is_relative_to(source.resolve()):
+        raise DuGIError(f'OUT {out} lies in SRC {source}: name a folder elsewhere')
+
+
+def link_images(source: Path, out: Path) -> str:
+    """Make ``OUT/images`` a link to the source, so that one folder has everything.
+
+    A link from an earlier run is replaced.
+
+    Returns:
+        A line to print.
+
+    Raises:
+        DuGIError: If something else is in the way or links cannot be made there.
+    """
+    link, target = out / 'images', source.resolve()
+    if link.exists() and not link.is_symlink():
+        raise DuGIError(f'{link} is in the way of a link to SRC: name another OUT')
+    temporary = out / f'.images.{os.getpid()}.tmp'
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        temporary.symlink_to(target, target_is_directory=True)
+        temporary.replace(link)
+    except OSError as error:
+        raise DuGIError(
+            f'link {link} cannot be made ({error.strerror}): name an OUT on a disk '
+            'that has symbolic links'
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+    return f'{link} -> {target}'

@@ -1,0 +1,138 @@
+"""Split lists: reading released ones, drawing and recording our own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from dugi_mae.datasets.conversion.builder import write_text
+from dugi_mae.datasets.pretrain import IMAGE_EXTENSIONS
+from dugi_mae.errors import DuGIError
+
+EXTENSIONS = (*IMAGE_EXTENSIONS, '.xml')
+
+
+def read_names(path: Path) -> list[str]:
+    """Names of a split list, one a line.
+
+    Blank lines, folders, extensions, further columns and a missing final newline do not
+    matter.
+
+    Raises:
+        DuGIError: If the list is missing, empty, or names something twice.
+    """
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DuGIError(
+            f'split list {path} cannot be read ({error}): correct the path'
+        ) from None
+    names = [Path(line.split()[0]).name for line in lines if line.strip()]
+    names = [
+        name[: -len(suffix)]
+        if (suffix := Path(name).suffix.lower()) in EXTENSIONS
+        else name
+        for name in names
+    ]
+    if not names:
+        raise DuGIError(f'split list {path} is empty: write one image name a line')
+    name, count = Counter(names).most_common(1)[0]
+    if count > 1:
+        raise DuGIError(f'split list {path} has {name} {count} times: keep one of them')
+    return names
+
+
+def draw_split(
+    names: Iterable[str], val_fraction: float = 0.2, seed: int = 0
+) -> dict[str, list[str]]:
+    """Divide names at random, the same way on every machine and in every version.
+
+    Names are ranked by a hash of seed and name; the first ones are validation.
+
+    Args:
+        names: What to divide, in any order.
+        val_fraction: Share of the validation part, 0 to 1; it is met to one image.
+        seed: Another seed is another split.
+
+    Returns:
+        Sorted names under ``'train'`` and ``'val'``.
+
+    Raises:
+        DuGIError: If ``val_fraction`` leaves either part empty.
+    """
+
+    def rank(name: str) -> bytes:
+        return hashlib.sha256(f'{seed}:{name}'.encode()).digest()
+
+    ranked = sorted(names, key=rank)
+    num_val = round(val_fraction * len(ranked))
+    if not 0 < num_val < len(ranked):
+        raise DuGIError(
+            f'val_fraction={val_fraction} of {len(ranked)} images leaves a part '
+            'empty: choose another one between 0 and 1'
+        )
+    return dict(train=sorted(ranked[num_val:]), val=sorted(ranked[:num_val]))
+
+
+def read_splits(folder: Path, names: Iterable[str]) -> dict[str, list[str]]:
+    """Read ``train.txt``, ``val.txt`` and, if it is there, ``test.txt`` of a folder.
+
+    Args:
+        folder: Where the lists are.
+        names: All images that may stand in them.
+
+    Raises:
+        DuGIError: If a list is missing, names an unknown image, or two lists share one.
+    """
+    wanted = [
+        split
+        for split in ('train', 'val', 'test')
+        if split != 'test' or (folder / 'test.txt').is_file()
+    ]
+    splits = {split: read_names(folder / f'{split}.txt') for split in wanted}
+    known, seen = set(names), {}
+    for split, listed in splits.items():
+        for name in listed:
+            if name not in known:
+                raise DuGIError(
+                    f'{name} of {folder / split}.txt is not an annotated image of SRC: '
+                    'take it off the list or copy it'
+                )
+            if name in seen:
+                raise DuGIError(
+                    f'{name} stands in {seen[name]}.txt and {split}.txt of {folder}: '
+                    'take it off one of them'
+                )
+            seen[name] = split
+    return splits
+
+
+def write_splits(
+    splits: Mapping[str, Sequence[str]], out: Path, **origin: object
+) -> list[str]:
+    """Write ``OUT/splits/SPLIT.txt`` and, last, ``OUT/splits/record.json``.
+
+    The record holds the number of names and the SHA-256 of each list, and how the lists
+    came about, so that two results can be known to be on the same split.
+
+    Args:
+        splits: Names of each split.
+        out: Folder to write to.
+        **origin: What to record besides, such as ``seed``.
+
+    Returns:
+        Lines to print.
+    """
+    record, lines = dict(origin, lists={}), []
+    for split, names in splits.items():
+        text = ''.join(f'{name}\n' for name in names)
+        path = out / 'splits' / f'{split}.txt'
+        write_text(text, path)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        record['lists'][split] = dict(images=len(names), sha256=digest)
+        lines.append(f'{path} written: {len(names)} images, sha256 {digest}')
+    write_text(json.dumps(record, indent=2) + '\n', out / 'splits' / 'record.json')
+    return lines

@@ -1,0 +1,153 @@
+"""Annotation files are checked on reading, and classes chosen by name."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+
+from dugi_mae.datasets.conversion.coco import (
+    check_coco,
+    class_names,
+    read_json,
+    select_classes,
+)
+from dugi_mae.errors import DuGIError
+
+COCO = dict(
+    images=[
+        dict(id=7, file_name='a.png', width=64, height=48),
+        dict(id=8, file_name='b.png', width=64, height=48),
+    ],
+    annotations=[
+        dict(id=0, image_id=7, category_id=3, bbox=[1, 2, 3, 4]),
+        dict(id=1, image_id=7, category_id=91, bbox=[5, 6, 7, 8], area=9, iscrowd=1),
+        dict(id=2, image_id=8, category_id=1, bbox=[0.5, 0, 2, 2]),
+    ],
+    categories=[
+        dict(id=3, name='car'),
+        dict(id=1, name='person'),
+        dict(id=91, name='other vehicle'),
+    ],
+)
+
+
+@pytest.fixture
+def coco() -> dict:
+    return copy.deepcopy(COCO)
+
+
+def test_a_file_is_read(tmp_path, coco):
+    """What is valid comes back as it is, classes in the file's order."""
+    path = tmp_path / 'train.json'
+    path.write_text(json.dumps(coco))
+    assert check_coco(read_json(path), path) == COCO
+    assert class_names(coco) == ('car', 'person', 'other vehicle')
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (None, 'train.json does not exist: correct the path'),
+        (b'', 'train.json is empty: copy or write it again'),
+        (b' \n', 'train.json is empty'),
+        (b'{"images": [', 'train.json is damaged JSON .*: copy or write it again'),
+        (b'\xff\xd8\xff', 'train.json cannot be read .*check that it is a JSON file'),
+    ],
+)
+def test_unreadable_files(tmp_path, content, message):
+    """Missing, empty, cut short and not text at all: one line that names the file."""
+    path = tmp_path / 'train.json'
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DuGIError, match=message) as error:
+        read_json(path)
+    assert '\n' not in str(error.value)
+
+
+def broken(coco: dict, **changes) -> dict:
+    """Change ``first item of a list: {key: value}``; the value ``...`` deletes."""
+    for name, change in changes.items():
+        for key, value in change.items():
+            coco[name][0][key] = value
+            if value is ...:
+                del coco[name][0][key]
+    return coco
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(images=dict(file_name=...)), "image number 0 of x has no 'file_name'"),
+        (dict(images=dict(width=...)), "image number 0 of x has no 'width'"),
+        (dict(images=dict(id=8)), '1 images of x share an id'),
+        (dict(categories=dict(name=...)), "category number 0 of x has no 'name'"),
+        (dict(annotations=dict(bbox=...)), "annotation 0 of x has no 'bbox'"),
+        (dict(annotations=dict(bbox=[1, 2, 3, 4, 0.5])), 'rotated boxes: take the hor'),
+        (dict(annotations=dict(bbox=[1, 2, None, 4])), 'four numbers x, y, width'),
+        (dict(annotations=dict(image_id=9)), 'annotation 0 of x belongs to image 9'),
+        (dict(annotations=dict(category_id=9)), 'has category 9, which is not listed'),
+    ],
+)
+def test_parts_that_do_not_fit(coco, changes, message):
+    """What is wrong with which image, category or annotation is said in one line."""
+    with pytest.raises(DuGIError, match=message) as error:
+        check_coco(broken(coco, **changes), 'x')
+    assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('content', [[], 'text', {}, dict(images=[], annotations=[])])
+def test_other_json(content):
+    """JSON of another kind is not taken for an empty set."""
+    with pytest.raises(DuGIError, match='x has no list .* give a file in COCO format'):
+        check_coco(content, 'x')
+
+
+def test_empty_split(coco):
+    """A split without images is an error, one without boxes is not."""
+    assert check_coco(dict(coco, annotations=[]), 'x')
+    with pytest.raises(DuGIError, match='x lists no image: the split is empty'):
+        check_coco(dict(coco, images=[], annotations=[]), 'x')
+    with pytest.raises(DuGIError, match='x lists no category: name the classes'):
+        check_coco(dict(coco, categories=[], annotations=[]), 'x')
+    with pytest.raises(DuGIError, match="image number 0 of x has no 'id'"):
+        check_coco(dict(coco, images=[1, 2]), 'x')
+
+
+@pytest.mark.parametrize('key', ['annotation', 'annotations'])
+def test_hit_uav_by_mistake(coco, key):
+    """HIT-UAV's own files, plain and rotated, name the converter."""
+    boxes = coco.pop('annotations')
+    coco = broken(dict(coco, **{key: boxes}), images=dict(file_name=..., filename='a'))
+    with pytest.raises(DuGIError, match='own JSON .*hit_uav.py SRC OUT` and use OUT'):
+        check_coco(coco, 'x')
+
+
+def test_classes_are_chosen_by_name(coco):
+    """Numbers follow the names asked for; other boxes go, images stay, nothing is 0."""
+    chosen = select_classes(coco, ['person', 'car'], 'x')
+    assert chosen['categories'] == [dict(id=1, name='person'), dict(id=2, name='car')]
+    assert chosen['images'] == COCO['images']
+    assert [
+        (item['id'], item['image_id'], item['category_id'], item['area'])
+        for item in chosen['annotations']
+    ] == [(1, 7, 2, 12), (2, 8, 1, 4)]
+    assert all(item['iscrowd'] == 0 for item in chosen['annotations'])
+    assert coco == COCO
+
+
+def test_what_the_file_states_is_kept(coco):
+    """Area and iscrowd are only filled in where they are missing."""
+    (item,) = select_classes(coco, ['other vehicle'], 'x')['annotations']
+    assert (item['area'], item['iscrowd']) == (9, 1)
+
+
+def test_an_unknown_class_lists_those_of_the_file(coco):
+    """A wrong name is answered with the right ones, the nearest first."""
+    with pytest.raises(
+        DuGIError,
+        match="class 'Person' is not in x: did you mean 'person'\\? its classes are "
+        "'car', 'person', 'other vehicle'; correct metainfo.classes",
+    ):
+        select_classes(coco, ['Person'], 'x')

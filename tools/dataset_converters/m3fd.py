@@ -1,0 +1,42 @@
+"""Convert the infrared half of M3FD to COCO.
+
+There is no official split: one is drawn from a seed, the same on every machine, and its
+lists are written to OUT/splits with a record of their hashes. The images stay where
+they are: OUT/images is a link to SRC.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dugi_mae.datasets.conversion.m3fd import convert
+from dugi_mae.utils.cli import run_cli
+
+
+def main() -> None:
+    """Convert and print what was counted and written."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        'source', metavar='SRC', type=Path, help='folder that holds Ir and Annotation'
+    )
+    parser.add_argument('out', metavar='OUT', type=Path, help='folder to write to')
+    parser.add_argument(
+        '--val-fraction', type=float, default=0.2, help='share of images for validation'
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of the drawn split')
+    parser.add_argument(
+        '--splits',
+        type=Path,
+        metavar='FOLDER',
+        help='use train.txt and val.txt (and test.txt) of this folder instead',
+    )
+    args = parser.parse_args()
+    lines = convert(args.source, args.out, args.val_fraction, args.seed, args.splits)
+    print(*lines, sep='\n')
+
+
+if __name__ == '__main__':
+    run_cli(main)
