@@ -11,6 +11,8 @@ from mmseg.apis import MMSegInferencer
 
 from . import datasets, engine, models
 from .apis.host_inferencer import use_infrared_loading
+from .datasets.index_png import IndexPNGDataset
+from .datasets.segmentation import MFNetDataset, MSRSDataset, SODADataset
 from .datasets.sirst import SIRSTDataset
 from .datasets.transforms.target_mask import LoadTargetMask
 from .evaluation.class_iou_metric import ClassIoUMetric
@@ -22,8 +24,12 @@ use_infrared_loading(MMSegInferencer)
 
 __all__ = [
     'ClassIoUMetric',
+    'IndexPNGDataset',
     'LoadTargetMask',
+    'MFNetDataset',
+    'MSRSDataset',
     'SIRSTDataset',
+    'SODADataset',
     'IRSTDHead',
     'SmallTargetSegmentor',
     'SmallTargetTTAModel',

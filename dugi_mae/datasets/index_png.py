@@ -1,0 +1,168 @@
+"""Segmentation sets whose labels are PNG files of class numbers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS
+
+from dugi_mae.datasets.conversion.labels import count_pixels
+from dugi_mae.datasets.pretrain import IMAGE_EXTENSIONS, find_images
+from dugi_mae.errors import DuGIError, check_choice
+
+
+def without_extension(name: str) -> str:
+    """A name without the ending of an image file; other dots are kept."""
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix.lower() in IMAGE_EXTENSIONS else name
+
+
+@DATASETS.register_module()
+class IndexPNGDataset(BaseSegDataset):
+    """Any set of images with label maps of the same names.
+
+    The pixels of a label map are class numbers, 0 for the first of
+    ``metainfo['classes']``, and 255 for what is neither trained on nor scored. Images
+    may lie in folders below ``data_prefix['img_path']``; label maps then lie in the
+    same ones. The first label map is checked when the set is listed; a converter that
+    checks them all exists for some sets.
+
+    Args:
+        data_root: Folder of the set.
+        ann_file: List relative to ``data_root``, one image a line, with or without
+            folder and extension, further columns are ignored; ``''`` takes all images.
+        metainfo: ``dict(classes=(...), palette=[...])``, the palette may be left out.
+            A set that has classes of its own can be narrowed to some of them, by name.
+        data_prefix: Folders ``img_path`` and ``seg_map_path`` relative to
+            ``data_root``, by default ``images`` and ``labels``.
+        **kwargs: As in mmseg's ``BaseSegDataset`` (``pipeline``, ``seg_map_suffix``,
+            ``reduce_zero_label``, ...).
+
+    Raises:
+        DuGIError: If classes, a folder, list, image or label map are missing, a list is
+            empty or the first label map does not fit.
+    """
+
+    #: Default of ``data_prefix``: images, label maps.
+    FOLDERS = ('images', 'labels')
+
+    def __init__(self, data_root: str, ann_file: str = '', **kwargs) -> None:
+        if not Path(data_root).is_dir():
+            raise DuGIError(
+                f'data folder {data_root} does not exist: correct data_root'
+            )
+        folders = zip(('img_path', 'seg_map_path'), self.FOLDERS, strict=True)
+        kwargs.setdefault('data_prefix', dict(folders))
+        super().__init__(ann_file=ann_file, data_root=str(data_root), **kwargs)
+
+    @classmethod
+    def get_label_map(cls, new_classes: Sequence[str] | None = None) -> dict | None:
+        """Map the set's label values to the wanted classes, by name.
+
+        Returns:
+            New value by old value, 255 for classes that are not wanted; ``None`` if
+            nothing changes.
+
+        Raises:
+            DuGIError: If there are no classes or one is not of this set.
+        """
+        if not new_classes or isinstance(new_classes, str):
+            raise DuGIError(
+                f'metainfo.classes={new_classes!r} of {cls.__name__} is no list of '
+                'names: name the label values 0, 1, ... in order, such as '
+                "metainfo=dict(classes=('background', 'car'))"
+            )
+        known = cls.METAINFO.get('classes')
+        for name in new_classes if known else ():
+            check_choice('a name in metainfo.classes', name, known)
+        return super().get_label_map(new_classes)
+
+    def _update_palette(self) -> list:
+        """The palette for the wanted classes; mmseg draws one where there is none."""
+        palette, classes = (self._metainfo.get(k, ()) for k in ('palette', 'classes'))
+        if self.label_map is None and len(palette) not in (0, len(classes)):
+            raise DuGIError(
+                f'metainfo.palette has {len(palette)} colours for {len(classes)} '
+                'classes: give one each, or leave it out'
+            )
+        return super()._update_palette()
+
+    def read_list(self) -> list[str]:
+        """Lines of ``ann_file`` that are not blank.
+
+        Raises:
+            DuGIError: If the file is missing or empty.
+        """
+        try:
+            text = Path(self.ann_file).read_text(encoding='utf-8')
+        except (OSError, UnicodeDecodeError) as error:
+            raise DuGIError(
+                f'split list {self.ann_file} cannot be read ({error}): correct ann_file'
+            ) from None
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if not lines:
+            raise DuGIError(
+                f'split list {self.ann_file} is empty: write one image name a line'
+            )
+        return lines
+
+    def _listed(self, found: Sequence[str]) -> list[str]:
+        """The images of the list, in its order.
+
+        Args:
+            found: All images, relative to their folder.
+        """
+        images = {without_extension(os.path.basename(path)): path for path in found}
+        images |= {without_extension(path): path for path in found}
+        listed = []
+        for line in self.read_list():
+            column = line.split()[0]
+            # A name may contain blanks, so the whole line is tried first.
+            names = map(without_extension, (line, column, os.path.basename(column)))
+            path = next((images[name] for name in names if name in images), None)
+            if path is None:
+                raise DuGIError(
+                    f'image {column} of {self.ann_file} is not in '
+                    f'{self.data_prefix["img_path"]}: copy it there or take it off the '
+                    'list'
+                )
+            listed.append(path)
+        return listed
+
+    def load_data_list(self) -> list[dict]:
+        """List the images of the split with their label maps."""
+        image_dir, label_dir = (
+            Path(self.data_prefix[key]) for key in ('img_path', 'seg_map_path')
+        )
+        paths = find_images(image_dir, IMAGE_EXTENSIONS)
+        samples = []
+        for path in self._listed(paths) if self.ann_file else paths:
+            labels = label_dir / (without_extension(path) + self.seg_map_suffix)
+            if not labels.is_file():
+                raise DuGIError(
+                    f'image {image_dir / path} has no label map {labels}: copy it '
+                    'there or correct data_prefix.seg_map_path or seg_map_suffix'
+                )
+            samples.append(
+                dict(
+                    img_path=str(image_dir / path),
+                    seg_map_path=str(labels),
+                    label_map=self.label_map,
+                    reduce_zero_label=self.reduce_zero_label,
+                    seg_fields=[],
+                )
+            )
+        self.check_sample(samples[0])
+        return samples
+
+    def check_sample(self, sample: dict) -> None:
+        """Raise unless a label map fits its image and the classes."""
+        classes = self.METAINFO.get('classes') or self._metainfo['classes']
+        count_pixels(
+            Path(sample['img_path']),
+            Path(sample['seg_map_path']),
+            len(classes) + self.reduce_zero_label,
+        )
