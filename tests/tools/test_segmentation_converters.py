@@ -71,11 +71,10 @@ def test_error_is_one_line(monkeypatch, tmp_path, case):
     assert '\n' not in message
 
 
+@pytest.mark.parametrize('case', ['irstd1k'], indirect=True)
 def test_lists_by_name(monkeypatch, tmp_path, case):
     """``--train`` and ``--test`` take the user's lists for IRSTD-1k."""
     name, source = case
-    if name != 'irstd1k':
-        pytest.skip('the other sets have lists of their own')
     for split, number in (('train', 3), ('test', 2)):
         (tmp_path / f'{split}.lst').write_text(f'XDU{number}')
     lists = ('--train', tmp_path / 'train.lst', '--test', tmp_path / 'test.lst')
