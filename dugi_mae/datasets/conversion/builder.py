@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from dugi_mae.datasets.conversion.folders import link_images
+from dugi_mae.datasets.conversion.files import link_folder, write_text
 from dugi_mae.errors import DuGIError
 
 
@@ -133,26 +131,6 @@ def _listed(names: Counter[str]) -> str:
     return ', '.join(f'{name or "(no name)"} {n}' for name, n in names.most_common())
 
 
-def write_text(text: str, path: Path) -> None:
-    """Write a file whole or not at all; its folder is made.
-
-    Raises:
-        DuGIError: If that is not possible.
-    """
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding='utf-8')
-        temporary.replace(path)
-    except OSError as error:
-        raise DuGIError(
-            f'{path} cannot be written ({error.strerror}): name another OUT'
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-
-
 def write_annotations(
     builders: Iterable[CocoBuilder], out: Path, images: Path | None = None
 ) -> list[str]:
@@ -174,7 +152,7 @@ def write_annotations(
     texts = {builder.split: json.dumps(builder.content()) for builder in builders}
     lines = [line for builder in builders for line in builder.summary()]
     if images is not None:
-        lines.append(link_images(images, out))
+        lines.append(link_folder(images, out / 'images'))
     for split, text in texts.items():
         path = out / 'annotations' / f'{split}.json'
         write_text(text, path)

@@ -7,14 +7,12 @@ boxes count from the border's corner.
 
 from __future__ import annotations
 
-import contextlib
-import os
 from pathlib import Path
 
-import cv2
 from tqdm import tqdm
 
 from dugi_mae.datasets.conversion.builder import CocoBuilder, write_annotations
+from dugi_mae.datasets.conversion.files import write_png
 from dugi_mae.datasets.conversion.folders import (
     check_out,
     find_folder,
@@ -60,21 +58,9 @@ def crop(source: Path, target: Path) -> None:
             f'{source} is {width}x{height} pixels, not {RELEASED_SIZE[0]}x'
             f'{RELEASED_SIZE[1]} with a white border: give the files as released'
         )
-    if target.is_file():
-        return
-    temporary = target.with_name(f'.{os.getpid()}.{target.name}')
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.is_file():
         inner = image[BORDER : height - BORDER, BORDER : width - BORDER]
-        temporary.write_bytes(cv2.imencode('.png', inner)[1].tobytes())
-        temporary.replace(target)
-    except OSError as error:
-        raise DuGIError(
-            f'{target} cannot be written ({error.strerror}): name another OUT'
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        write_png(inner, target)
 
 
 def build(folder: Path, split: str, out: Path) -> CocoBuilder:

@@ -32,6 +32,15 @@ def write_bytes(content: bytes, path: Path) -> None:
             temporary.unlink()
 
 
+def write_text(text: str, path: Path) -> None:
+    """Write a UTF-8 text file.
+
+    Raises:
+        DuGIError: If that is not possible.
+    """
+    write_bytes(text.encode('utf-8'), path)
+
+
 def write_png(pixels: ndarray, path: Path) -> None:
     """Write a grey PNG.
 

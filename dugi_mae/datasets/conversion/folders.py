@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from pathlib import Path
 
 from PIL import Image
@@ -93,33 +91,3 @@ def check_out(source: Path, out: Path) -> None:
         raise DuGIError(f'folder {source} does not exist: correct SRC')
     if out.resolve().is_relative_to(source.resolve()):
         raise DuGIError(f'OUT {out} lies in SRC {source}: name a folder elsewhere')
-
-
-def link_images(source: Path, out: Path) -> str:
-    """Make ``OUT/images`` a link to the source, so that one folder has everything.
-
-    A link from an earlier run is replaced.
-
-    Returns:
-        A line to print.
-
-    Raises:
-        DuGIError: If something else is in the way or links cannot be made there.
-    """
-    link, target = out / 'images', source.resolve()
-    if link.exists() and not link.is_symlink():
-        raise DuGIError(f'{link} is in the way of a link to SRC: name another OUT')
-    temporary = out / f'.images.{os.getpid()}.tmp'
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        temporary.symlink_to(target, target_is_directory=True)
-        temporary.replace(link)
-    except OSError as error:
-        raise DuGIError(
-            f'link {link} cannot be made ({error.strerror}): name an OUT on a disk '
-            'that has symbolic links'
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-    return f'{link} -> {target}'

@@ -13,8 +13,7 @@ import numpy as np
 from numpy import ndarray
 from tqdm import tqdm
 
-from dugi_mae.datasets.conversion.builder import write_text
-from dugi_mae.datasets.conversion.files import link_folder, write_png
+from dugi_mae.datasets.conversion.files import link_folder, write_png, write_text
 from dugi_mae.datasets.conversion.folders import (
     check_out,
     find_folder,

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from dugi_mae.datasets.conversion.builder import write_text
+from dugi_mae.datasets.conversion.files import write_text
 from dugi_mae.datasets.pretrain import IMAGE_EXTENSIONS
 from dugi_mae.errors import DuGIError
 
