@@ -11,6 +11,15 @@ model = dict(
     # Tests see windows of the size of the crops: attention over a larger image than it
     # was trained on finds targets where there are none.
     test_cfg=dict(mode='slide', crop_size=(128, 128), stride=(64, 64)),
+    decode_head=dict(
+        loss_decode=[
+            dict(type='CrossEntropyLoss', use_sigmoid=True, class_weight=[2.0]),
+            # Half of the crops aim at a target: they show five times the share of
+            # target pixels that whole images have.
+            dict(type='SoftIoULoss', per_image=False, false_alarm_weight=4.0),
+        ],
+    ),
 )
 # The encoder has seen few steps of pre-training: let its early layers learn too.
 optim_wrapper = dict(paramwise_cfg=dict(layer_decay_rate=0.9))
+train_cfg = dict(max_iters=4500)

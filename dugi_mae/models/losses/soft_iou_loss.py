@@ -9,12 +9,16 @@ from dugi_mae.errors import DuGIError
 
 
 def soft_iou(
-    prob: Tensor, target: Tensor, per_image: bool = True, smooth: float = 1.0
+    prob: Tensor,
+    target: Tensor,
+    per_image: bool = True,
+    smooth: float = 1.0,
+    false_alarm_weight: float = 1.0,
 ) -> Tensor:
     """Intersection over union with probabilities in place of decisions.
 
-    ``(sum(p * t) + smooth) / (sum(p + t - p * t) + smooth)``, as ACM's SoftIoU. An
-    image without target and without response counts 1.
+    ``(sum(p * t) + smooth) / (sum(t + w * p * (1 - t)) + smooth)``, with ``w = 1`` as
+    ACM's SoftIoU. An image without target and without response counts 1.
 
     Args:
         prob: ``(B, H, W)`` probabilities of the target.
@@ -22,13 +26,16 @@ def soft_iou(
         per_image: Whether each image is scored by itself, so that small targets weigh
             as much as large ones; otherwise the sums run over the whole batch.
         smooth: Added to both sums, in pixels.
+        false_alarm_weight: ``w``, how often a pixel off the target counts. Crops that
+            aim at targets show less background than whole images do; this makes up
+            for it.
 
     Returns:
         ``(B,)`` if ``per_image``, else a scalar; in ``(0, 1]``.
     """
     dims = (1, 2) if per_image else (0, 1, 2)
     overlap = (prob * target).sum(dims)
-    union = (prob + target).sum(dims) - overlap
+    union = (target + false_alarm_weight * prob * (1 - target)).sum(dims)
     return (overlap + smooth) / (union + smooth)
 
 
@@ -41,6 +48,7 @@ class SoftIoULoss(nn.Module):
     Args:
         per_image: See :func:`soft_iou`; published codes use either.
         smooth: See :func:`soft_iou`.
+        false_alarm_weight: See :func:`soft_iou`.
         loss_weight: Factor.
         loss_name: Key in the log; names with ``loss`` are added up by the host.
 
@@ -52,12 +60,14 @@ class SoftIoULoss(nn.Module):
         self,
         per_image: bool = True,
         smooth: float = 1.0,
+        false_alarm_weight: float = 1.0,
         loss_weight: float = 1.0,
         loss_name: str = 'loss_iou',
     ) -> None:
         super().__init__()
         self.per_image = per_image
         self.smooth = smooth
+        self.false_alarm_weight = false_alarm_weight
         self.loss_weight = loss_weight
         self._loss_name = loss_name
 
@@ -91,7 +101,13 @@ class SoftIoULoss(nn.Module):
         logits = cls_score.float()
         prob = logits.sigmoid()[:, 0] if channels == 1 else logits.softmax(1)[:, 1]
         prob = prob * (label != ignore_index)
-        iou = soft_iou(prob, (label == 1).float(), self.per_image, self.smooth)
+        iou = soft_iou(
+            prob,
+            (label == 1).float(),
+            self.per_image,
+            self.smooth,
+            self.false_alarm_weight,
+        )
         return self.loss_weight * (1 - iou).mean()
 
     @property

@@ -9,25 +9,41 @@ from dugi_mae.errors import DuGIError
 from dugi_mae.models.losses import SoftIoULoss, soft_iou
 
 
-def naive(prob, target, smooth):
+def naive(prob, target, smooth, weight=1.0):
     """The ratio of one image, pixel by pixel, in float64."""
     overlap = union = 0.0
     for p, t in zip(prob.flatten().tolist(), target.flatten().tolist(), strict=True):
         overlap += p * t
-        union += p + t - p * t
+        union += t + weight * p * (1 - t)
     return (overlap + smooth) / (union + smooth)
 
 
+@pytest.mark.parametrize('weight', [1.0, 4.0])
 @pytest.mark.parametrize('smooth', [1.0, 1e-3])
-def test_equals_loop(smooth):
+def test_equals_loop(smooth, weight):
     """Per image it is the loop over pixels; over the batch, the loop over all."""
     torch.manual_seed(0)
     prob, target = torch.rand(3, 5, 7), (torch.rand(3, 5, 7) > 0.8).float()
-    expected = [naive(p, t, smooth) for p, t in zip(prob, target, strict=True)]
-    assert soft_iou(prob, target, True, smooth).tolist() == pytest.approx(expected)
-    assert soft_iou(prob, target, False, smooth).item() == pytest.approx(
-        naive(prob, target, smooth)
-    )
+    expected = [naive(p, t, smooth, weight) for p, t in zip(prob, target, strict=True)]
+    per_image = soft_iou(prob, target, True, smooth, weight)
+    assert per_image.tolist() == pytest.approx(expected)
+    whole = soft_iou(prob, target, False, smooth, weight)
+    assert whole.item() == pytest.approx(naive(prob, target, smooth, weight))
+
+
+def test_false_alarms_count_as_often_as_they_are_rare_in_crops():
+    """With weight 4 one false pixel costs as much as four with weight 1."""
+    label = torch.zeros(1, 6, 6, dtype=torch.long)
+    label[0, 0, :4] = 1
+    found = torch.full((1, 1, 6, 6), -50.0).masked_fill(label[:, None] == 1, 50.0)
+    one, four, missed = (found.clone() for _ in range(3))
+    one[0, 0, 5, 0] = 50
+    four[0, 0, 5, :4] = 50
+    missed[0, 0, 0, 0] = -50
+    plain = SoftIoULoss(smooth=0.0)
+    strict = SoftIoULoss(smooth=0.0, false_alarm_weight=4.0)
+    assert strict(one, label).item() == pytest.approx(plain(four, label).item())
+    assert strict(missed, label).item() == pytest.approx(plain(missed, label).item())
 
 
 def test_hard_masks_give_the_iou():
