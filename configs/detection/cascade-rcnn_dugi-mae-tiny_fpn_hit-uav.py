@@ -6,6 +6,8 @@ _base_ = [
     '../_base_/det_runtime.py',
 ]
 model = dict(
+    # Half of people are less than 15 pixels wide: anchors from 16 pixels on.
+    rpn_head=dict(anchor_generator=dict(scales=[4])),
     roi_head=dict(
         bbox_head=[
             dict(

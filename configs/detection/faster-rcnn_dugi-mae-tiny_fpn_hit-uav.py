@@ -40,7 +40,7 @@ train_dataloader = dict(
 optim_wrapper = dict(optimizer=dict(lr=4e-4), paramwise_cfg=dict(layer_decay_rate=0.9))
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=50),
-    dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True, T_max=9),
+    dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True, T_max=8),
 ]
-train_cfg = dict(max_epochs=9, val_interval=3)
+train_cfg = dict(max_epochs=8, val_interval=4)
 auto_scale_lr = dict(base_batch_size=4)
