@@ -26,5 +26,5 @@ model = dict(
             )
             for i in (1, 2, 3)
         ]
-    )
+    ),
 )

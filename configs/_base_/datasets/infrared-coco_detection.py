@@ -8,9 +8,19 @@ dataset_type = 'InfraredCocoDataset'
 data_root = '{{$DUGI_COCO:data/coco}}/my_set'
 # 8-bit, 16-bit, grey, colour: all become three equal channels, so only geometric
 # augmentation is used.
+load_image = dict(type='LoadInfraredImage')
+load_boxes = dict(type='LoadAnnotations', with_bbox=True)
+pack_results = dict(
+    type='PackDetInputs',
+    meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
+)
+pack_tta = dict(
+    type='PackDetInputs',
+    meta_keys=(*pack_results['meta_keys'], 'flip', 'flip_direction'),
+)
 train_pipeline = [
-    dict(type='LoadInfraredImage'),
-    dict(type='LoadAnnotations', with_bbox=True),
+    load_image,
+    load_boxes,
     dict(
         type='RandomResize', scale=(640, 512), ratio_range=(0.8, 1.25), keep_ratio=True
     ),
@@ -18,16 +28,13 @@ train_pipeline = [
     dict(type='PackDetInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadInfraredImage'),
+    load_image,
     dict(type='Resize', scale=(640, 512), keep_ratio=True),
-    dict(type='LoadAnnotations', with_bbox=True),
-    dict(
-        type='PackDetInputs',
-        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
-    ),
+    load_boxes,
+    pack_results,
 ]
 tta_pipeline = [
-    dict(type='LoadInfraredImage'),
+    load_image,
     dict(
         type='TestTimeAug',
         transforms=[
@@ -36,16 +43,8 @@ tta_pipeline = [
                 for scale in ((640, 512), (800, 640))
             ],
             [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)],
-            [dict(type='LoadAnnotations', with_bbox=True)],
-            [
-                dict(
-                    type='PackDetInputs',
-                    meta_keys=(
-                        *('img_id', 'img_path', 'ori_shape', 'img_shape'),
-                        *('scale_factor', 'flip', 'flip_direction'),
-                    ),
-                )
-            ],
+            [load_boxes],
+            [pack_tta],
         ],
     ),
 ]

@@ -1,8 +1,9 @@
 # As infrared-coco_detection.py, with masks.
 _base_ = './infrared-coco_detection.py'
+load_masks = dict(type='LoadAnnotations', with_bbox=True, with_mask=True)
 train_pipeline = [
-    dict(type='LoadInfraredImage'),
-    dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
+    {{_base_.load_image}},
+    load_masks,
     dict(
         type='RandomResize', scale=(640, 512), ratio_range=(0.8, 1.25), keep_ratio=True
     ),
@@ -10,13 +11,10 @@ train_pipeline = [
     dict(type='PackDetInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadInfraredImage'),
+    {{_base_.load_image}},
     dict(type='Resize', scale=(640, 512), keep_ratio=True),
-    dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
-    dict(
-        type='PackDetInputs',
-        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
-    ),
+    load_masks,
+    {{_base_.pack_results}},
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))

@@ -6,44 +6,32 @@
 _base_ = './infrared-coco_detection.py'
 dataset_type = 'LLVIPDataset'
 data_root = '{{$DUGI_COCO:data/coco}}/llvip'
+scale = (1024, 832)
 train_pipeline = [
-    dict(type='LoadInfraredImage'),
-    dict(type='LoadAnnotations', with_bbox=True),
-    dict(
-        type='RandomResize', scale=(1024, 832), ratio_range=(0.8, 1.25), keep_ratio=True
-    ),
+    {{_base_.load_image}},
+    {{_base_.load_boxes}},
+    dict(type='RandomResize', scale=scale, ratio_range=(0.8, 1.25), keep_ratio=True),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackDetInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadInfraredImage'),
-    dict(type='Resize', scale=(1024, 832), keep_ratio=True),
-    dict(type='LoadAnnotations', with_bbox=True),
-    dict(
-        type='PackDetInputs',
-        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
-    ),
+    {{_base_.load_image}},
+    dict(type='Resize', scale=scale, keep_ratio=True),
+    {{_base_.load_boxes}},
+    {{_base_.pack_results}},
 ]
 tta_pipeline = [
-    dict(type='LoadInfraredImage'),
+    {{_base_.load_image}},
     dict(
         type='TestTimeAug',
         transforms=[
             [
-                dict(type='Resize', scale=scale, keep_ratio=True)
-                for scale in ((1024, 832), (1280, 1024))
+                dict(type='Resize', scale=s, keep_ratio=True)
+                for s in (scale, (1280, 1024))
             ],
             [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)],
-            [dict(type='LoadAnnotations', with_bbox=True)],
-            [
-                dict(
-                    type='PackDetInputs',
-                    meta_keys=(
-                        *('img_id', 'img_path', 'ori_shape', 'img_shape'),
-                        *('scale_factor', 'flip', 'flip_direction'),
-                    ),
-                )
-            ],
+            [{{_base_.load_boxes}}],
+            [{{_base_.pack_tta}}],
         ],
     ),
 ]
