@@ -66,7 +66,7 @@ class InfraredCocoDataset(CocoDataset):
 
     Raises:
         DuGIError: If a folder, the file or an image is missing, the file is damaged or
-            empty, or a class is not in it.
+            empty, a class is not in it, or ``filter_cfg`` leaves no image.
     """
 
     METAINFO: dict = {}
@@ -85,6 +85,17 @@ class InfraredCocoDataset(CocoDataset):
             del self.COCOAPI
         if not remote:
             self._check_images(samples)
+        return samples
+
+    def filter_data(self) -> list[dict]:
+        """Leave out the images that ``filter_cfg`` does not want."""
+        samples = super().filter_data()
+        if not samples:
+            raise DuGIError(
+                f'filter_cfg={dict(self.filter_cfg)} leaves none of the '
+                f'{len(self.data_list)} images of {self.ann_file}: loosen it, or '
+                'correct metainfo.classes'
+            )
         return samples
 
     def _read(self, path: str) -> COCO:
