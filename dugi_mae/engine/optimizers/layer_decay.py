@@ -15,11 +15,12 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
     Levels come from ``model.backbone.get_layer_depth(name, 'backbone.')``; whatever is
     outside the backbone is at the last level and keeps the full rate. Norms, biases,
-    other vectors, position embeddings and relative position biases have no weight decay
-    unless the config says otherwise. The settings of mmengine's default constructor
-    work as usual, ``custom_keys`` above all: its ``lr_mult`` multiplies the layer's
-    scale. Registered in mmengine's root, so mmdet, mmseg and mmpretrain configs find it
-    without a prefix.
+    other vectors, class tokens, position embeddings and relative position biases have
+    no weight decay unless the config says otherwise. The settings of mmengine's default
+    constructor work as usual, ``custom_keys`` above all: its ``lr_mult`` multiplies the
+    layer's scale. As in mmengine, a key takes all that it matches out of the rules for
+    norms and biases; add ``decay_mult=0.0`` to a key that matches only such. Registered
+    in mmengine's root, so mmdet, mmseg and mmpretrain configs find it without a prefix.
 
     Args:
         optim_wrapper_cfg: As in mmengine.
@@ -40,6 +41,7 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         ) | dict(paramwise_cfg or {})
         paramwise_cfg['custom_keys'] = {
             'pos_embed': dict(decay_mult=0.0),
+            'cls_token': dict(decay_mult=0.0),
             'rel_pos_bias': dict(decay_mult=0.0),
             **paramwise_cfg.get('custom_keys', {}),
         }
