@@ -1,0 +1,142 @@
+"""Time the dense encoder on large images: global against windowed attention.
+
+All forms share one set of weights. Prints a table and, with --out, writes JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from typing import Any
+
+import torch
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import MODELS
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+
+from dugi_mae.apis.build import pick_device
+from dugi_mae.utils.benchmark import (
+    add_common_arguments,
+    interleave,
+    machine,
+    peak_memory,
+    ratio,
+    write_json,
+)
+from dugi_mae.utils.cli import run_cli
+
+WINDOW = 16
+#: Arguments of ConvViT that make the forms; the first is the baseline.
+FORMS = {
+    'global': {},
+    'windows, four global blocks': dict(window_size=WINDOW),
+    'windows only': dict(window_size=WINDOW, global_blocks=()),
+}
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the flags."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--arch', default='base', help='tiny, small, base or large')
+    parser.add_argument(
+        '--sizes', type=int, nargs='+', default=[512, 724, 1024], help='sides in pixels'
+    )
+    parser.add_argument('--batch-size', type=int, default=1, help='images, 1')
+    add_common_arguments(parser)
+    return parser.parse_args()
+
+
+def build(arch: str, device: torch.device) -> dict[str, nn.Module]:
+    """The encoder in all forms."""
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        models = {
+            name: MODELS.build(dict(type='ConvViT', arch=arch, **form))
+            for name, form in FORMS.items()
+        }
+    weights = models['global'].state_dict()
+    for model in models.values():
+        model.load_state_dict(weights)
+        model.to(device).eval()
+    return models
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """All figures of one run."""
+    device = pick_device(args.device)
+    models = build(args.arch, device)
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=args.bf16)
+
+    def forward(model: nn.Module, images: Tensor) -> None:
+        with torch.inference_mode(), autocast:
+            model(images)
+
+    rows = []
+    for size in args.sizes:
+        images = torch.randn(args.batch_size, 3, size, size, device=device)
+        cases = {
+            name: lambda model=model, images=images: forward(model, images)
+            for name, model in models.items()
+        }
+        times = interleave(cases, args.rounds, device)
+        tokens = args.batch_size * -((-size // 32) ** 2) * 4
+        for name, case in cases.items():
+            memory = peak_memory(case, device)
+            rows.append(
+                dict(
+                    size=size,
+                    tokens=tokens,
+                    form=name,
+                    seconds=statistics.median(times[name]),
+                    ratio=ratio(times['global'], times[name]),
+                    peak_bytes=memory,
+                    bytes_per_token=memory / tokens,
+                )
+            )
+    return dict(
+        machine=machine(device),
+        arch=args.arch,
+        batch_size=args.batch_size,
+        bf16=args.bf16,
+        rounds=args.rounds,
+        rows=rows,
+    )
+
+
+def show(figures: dict[str, Any]) -> None:
+    """Print the figures as a table."""
+    console = Console(width=100)
+    console.print(
+        'ConvViT {arch}, forward, batch of {batch_size}, bf16: {bf16}, '
+        'medians of {rounds} rounds'.format(**figures)
+    )
+    console.print(', '.join(f'{k} {v}' for k, v in figures['machine'].items()))
+    columns = ('side', 'tokens', 'attention', 's', 'ratio', 'peak, MiB', 'KiB a token')
+    table = Table(*columns)
+    for row in figures['rows']:
+        table.add_row(
+            str(row['size']),
+            str(row['tokens']),
+            row['form'],
+            f'{row["seconds"]:.3f}',
+            f'{row["ratio"]:.2f}',
+            f'{row["peak_bytes"] / 2**20:.0f}',
+            f'{row["bytes_per_token"] / 2**10:.1f}',
+        )
+    console.print(table)
+
+
+def main() -> None:
+    """Run the tool."""
+    args = parse_args()
+    figures = measure(args)
+    show(figures)
+    write_json(figures, args.out)
+
+
+if __name__ == '__main__':
+    run_cli(main)

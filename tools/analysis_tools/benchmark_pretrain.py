@@ -1,0 +1,303 @@
+"""Time a pre-training config: sparse encoder against the dense one, in one run.
+
+Both forms share weights, images and masks, LayerNorm, attention, decoder and optimiser;
+the dense one computes the convolutional stages on masked tokens too. Prints tables
+and, with --out, writes JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import MODELS
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from dugi_mae.apis.build import pick_device
+from dugi_mae.errors import DuGIError
+from dugi_mae.utils.benchmark import (
+    Case,
+    add_common_arguments,
+    count_flops,
+    interleave,
+    machine,
+    matmul_peak,
+    peak_memory,
+    ratio,
+    write_json,
+)
+from dugi_mae.utils.cli import CFG_OPTIONS, run_cli
+from dugi_mae.utils.config import read_config
+
+IMPLS = ('dense', 'sparse')
+STAGES = ('encoder forward', 'encoder forward + backward', 'pre-training step')
+#: What grows in the growth tables: batch sizes, sides in pixels, mask ratios.
+GROWTH = dict(batch_size=(1, 2, 4, 8, 16), size=(224, 320, 448), mask_ratio=(0.5, 0.9))
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the flags."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='pre-training config')
+    parser.add_argument('--batch-size', type=int, default=8, help='images, 8')
+    parser.add_argument('--size', type=int, default=224, help='side in pixels, 224')
+    parser.add_argument('--compile', action='store_true', help='torch.compile')
+    parser.add_argument('--growth', action='store_true', help='growth tables too')
+    add_common_arguments(parser)
+    parser.add_argument('--cfg-options', **CFG_OPTIONS)
+    return parser.parse_args()
+
+
+class Setup:
+    """The model of a config in one form, images, and the cases to time.
+
+    Args:
+        config: Of pre-training.
+        impl: Form of the encoder.
+        images: ``(B, C, H, W)``, normalised.
+        bf16: Whether to autocast to bfloat16.
+        compiled: Whether to compile the model.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        impl: str,
+        images: Tensor,
+        bf16: bool = False,
+        compiled: bool = False,
+    ) -> None:
+        settings = copy.deepcopy(config.model)
+        settings.backbone.impl = impl
+        with DefaultScope.overwrite_default_scope('mmpretrain'):
+            torch.manual_seed(0)
+            self.model = MODELS.build(settings)
+            self.model.init_weights()
+            self.model.to(images.device).train()
+            self.optim = build_optim_wrapper(self.model, config.optim_wrapper)
+        self.images = images
+        self.mask = self.model.masking(images)
+        self.autocast = torch.autocast(images.device.type, torch.bfloat16, enabled=bf16)
+        self.encode = self.model.backbone
+        self.loss = self.model.loss
+        if compiled:
+            self.encode, self.loss = map(torch.compile, (self.encode, self.loss))
+
+    def encoder_forward(self) -> Tensor:
+        """Visible tokens without gradients."""
+        with torch.no_grad(), self.autocast:
+            return self.encode(self.images, self.mask)
+
+    def encoder_backward(self) -> None:
+        """Visible tokens and the gradients of the encoder's weights."""
+        with self.autocast:
+            tokens = self.encode(self.images, self.mask)
+        tokens.sum().backward()
+        self.model.zero_grad()
+
+    def step(self) -> None:
+        """Masking, encoder, guidance, decoder, loss, backwards and optimiser."""
+        with self.autocast:
+            loss = self.loss(self.images)['loss']
+        self.optim.update_params(loss)
+
+    def cases(self) -> dict[str, Case]:
+        """By the names of :data:`STAGES`."""
+        calls = (self.encoder_forward, self.encoder_backward, self.step)
+        return dict(zip(STAGES, calls, strict=True))
+
+    def parts(self) -> dict[str, Case]:
+        """Masking, and the guidance forward and backward, on their own."""
+        parts: dict[str, Case] = dict(masking=lambda: self.model.masking(self.images))
+        if self.model.guidance is not None:
+            tokens = self.encoder_forward().float().requires_grad_()
+            parts['guidance'] = lambda: self._guide(tokens)
+        return parts
+
+    def _guide(self, tokens: Tensor) -> None:
+        with self.autocast:
+            guided = self.model.guidance(tokens, self.images, self.mask)
+        guided.sum().backward()
+        self.model.zero_grad()
+
+
+def random_images(
+    model: dict, batch_size: int, size: int, device: torch.device
+) -> Tensor:
+    """Noise in place of normalised images, ``(B, C, size, size)``."""
+    channels = model.backbone.get('in_channels', 3)
+    torch.manual_seed(0)
+    return torch.randn(batch_size, channels, size, size, device=device)
+
+
+def run_once(config: Config, impl: str, images: Tensor, args) -> None:
+    """Build everything and take two steps: what a training holds at its peak."""
+    setup = Setup(config, impl, images, args.bf16)
+    for _ in range(2):
+        setup.step()
+
+
+def grown(args: argparse.Namespace) -> Iterator[tuple[str, float, int, int, float]]:
+    """Name and value of what is changed, then batch size, side and mask ratio."""
+    for name, values in GROWTH.items():
+        for value in values:
+            point = dict(batch_size=args.batch_size, size=args.size, mask_ratio=0.75)
+            point[name] = value
+            yield name, value, *point.values()
+
+
+def measure_growth(config: Config, args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Step time of both forms at other batch sizes, resolutions and mask ratios."""
+    rows = []
+    device = pick_device(args.device)
+    for name, value, batch_size, size, mask_ratio in grown(args):
+        changed = copy.deepcopy(config)
+        changed.model.masking.mask_ratio = mask_ratio
+        images = random_images(config.model, batch_size, size, device)
+        setups = {
+            impl: Setup(changed, impl, images, args.bf16, args.compile)
+            for impl in IMPLS
+        }
+        times = interleave({i: s.step for i, s in setups.items()}, args.rounds, device)
+        rows.append(
+            dict(
+                changed=name,
+                value=value,
+                images_per_second=batch_size / statistics.median(times['sparse']),
+                ratio=ratio(times['dense'], times['sparse']),
+                bytes=peak_memory(
+                    lambda c=changed, i=images: run_once(c, 'sparse', i, args), device
+                ),
+            )
+        )
+    return rows
+
+
+def measure(config: Config, args: argparse.Namespace) -> dict[str, Any]:
+    """All figures of one run."""
+    device = pick_device(args.device)
+    dtype = torch.bfloat16 if args.bf16 else torch.float32
+    images = random_images(config.model, args.batch_size, args.size, device)
+    setups = {
+        impl: Setup(config, impl, images, args.bf16, args.compile) for impl in IMPLS
+    }
+    # Compiled code hides its operations from the counter.
+    plain = {impl: Setup(config, impl, images).cases() for impl in IMPLS}
+    flops = {
+        impl: {stage: count_flops(case) for stage, case in cases.items()}
+        for impl, cases in plain.items()
+    }
+    peaks = [matmul_peak(device, dtype)]
+    stages = {}
+    for stage in STAGES:
+        cases = {impl: setups[impl].cases()[stage] for impl in IMPLS}
+        times = interleave(cases, args.rounds, device)
+        peaks.append(matmul_peak(device, dtype))
+        stages[stage] = dict(
+            seconds={impl: statistics.median(times[impl]) for impl in IMPLS},
+            ratio=ratio(times['dense'], times['sparse']),
+            bound=flops['dense'][stage] / flops['sparse'][stage],
+            flops=flops['sparse'][stage],
+        )
+    peak = max(peaks)
+    for values in stages.values():
+        rate = values['flops'] / values['seconds']['sparse']
+        values |= dict(flops_per_second=rate, share_of_peak=rate / peak)
+    parts = setups['sparse'].parts()
+    times = interleave(parts | dict(step=setups['sparse'].step), args.rounds, device)
+    step = statistics.median(times.pop('step'))
+    shares = {name: statistics.median(t) / step for name, t in times.items()}
+    memory = {
+        impl: peak_memory(lambda i=impl: run_once(config, i, images, args), device)
+        for impl in IMPLS
+    }
+    return dict(
+        machine=machine(device),
+        config=Path(args.config).stem,
+        batch_size=args.batch_size,
+        size=args.size,
+        dtype=str(dtype).removeprefix('torch.'),
+        compiled=args.compile,
+        rounds=args.rounds,
+        matmul_flops_per_second=peak,
+        stages=stages,
+        shares_of_step=shares,
+        peak_bytes=memory,
+        growth=measure_growth(config, args) if args.growth else [],
+    )
+
+
+def show(figures: dict[str, Any]) -> None:
+    """Print the figures as tables."""
+    console = Console(width=100)
+    console.print(
+        '{config}: {batch_size} images of {size}x{size}, {dtype}, '
+        'compiled: {compiled}, medians of {rounds} rounds'.format(**figures)
+    )
+    console.print(', '.join(f'{k} {v}' for k, v in figures['machine'].items()))
+    peak = figures['matmul_flops_per_second'] / 1e9
+    console.print(f'matrix product: {peak:.0f} GFLOP/s')
+    table = Table('', 'dense, s', 'sparse, s', 'ratio', 'bound', 'GFLOP/s', 'of peak')
+    for stage, values in figures['stages'].items():
+        table.add_row(
+            stage,
+            *(f'{values["seconds"][impl]:.3f}' for impl in IMPLS),
+            f'{values["ratio"]:.2f}',
+            f'{values["bound"]:.2f}',
+            f'{values["flops_per_second"] / 1e9:.0f}',
+            f'{values["share_of_peak"]:.0%}',
+        )
+    console.print(table)
+    for name, share in figures['shares_of_step'].items():
+        console.print(f'{name}: {share:.1%} of the sparse step')
+    dense, sparse = (figures['peak_bytes'][impl] for impl in IMPLS)
+    console.print(
+        f'peak memory: dense {dense / 2**20:.0f} MiB, sparse {sparse / 2**20:.0f} MiB, '
+        f'ratio {sparse / dense:.2f}'
+    )
+    if figures['growth']:
+        table = Table('changed', 'value', 'images/s', 'ratio to dense', 'peak, MiB')
+        for row in figures['growth']:
+            table.add_row(
+                row['changed'],
+                str(row['value']),
+                f'{row["images_per_second"]:.2f}',
+                f'{row["ratio"]:.2f}',
+                f'{row["bytes"] / 2**20:.0f}',
+            )
+        console.print(table)
+
+
+def main() -> None:
+    """Run the tool."""
+    args = parse_args()
+    config = read_config(args.config)
+    if args.cfg_options:
+        config.merge_from_dict(args.cfg_options)
+    if config.model.get('backbone', {}).get('type') != 'MaskedConvViT':
+        raise DuGIError(
+            f'{args.config} does not pre-train a MaskedConvViT: name a config of '
+            'configs/pretrain'
+        )
+    # The optimiser's constructor tells of every parameter.
+    MMLogger.get_instance('benchmark', log_level='WARNING')
+    figures = measure(config, args)
+    show(figures)
+    write_json(figures, args.out)
+
+
+if __name__ == '__main__':
+    run_cli(main)
