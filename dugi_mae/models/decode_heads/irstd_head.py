@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.models.layers.feature_enhancement import FeatureEnhancement
+from dugi_mae.models.layers.feature_enhancement import FeatureEnhancement, top_hat
 
 #: Every logit starts at a probability of 0.01, as targets are rare.
 START_SILENT = dict(
@@ -72,6 +72,9 @@ class IRSTDHead(BaseDecodeHead):
         channels: Width at full resolution; twice, 4 times and 8 times that at strides
             2, 4 and from 8 on.
         num_heads: Attention heads of the enhancement.
+        top_hat_radius: Half the side, in pixels, of the square in which bright spots
+            are looked for, :func:`top_hat`; the stem gets the result as one channel
+            more. ``None`` leaves it out.
         deep_supervision: Weight of the mean loss of side outputs at strides 8, 4 and
             2; 0 leaves them out.
         init_cfg: ``None`` starts every pixel at a probability of 0.01.
@@ -79,7 +82,8 @@ class IRSTDHead(BaseDecodeHead):
             and ``threshold`` default to 2, 1 and 0.5.
 
     Raises:
-        DuGIError: If the number of inputs is not 4 or 5, or the model is not binary.
+        DuGIError: If the number of inputs is not 4 or 5, the model is not binary, or
+            ``top_hat_radius`` has no stem to go to.
     """
 
     def __init__(
@@ -88,6 +92,7 @@ class IRSTDHead(BaseDecodeHead):
         in_index: Sequence[int] = (0, 1, 2, 3, -1),
         channels: int = 16,
         num_heads: int = 4,
+        top_hat_radius: int | None = None,
         deep_supervision: float = 0.0,
         init_cfg: dict | None = None,
         **kwargs,
@@ -97,6 +102,14 @@ class IRSTDHead(BaseDecodeHead):
                 f'IRSTDHead got in_channels={list(in_channels)}: give the channels of '
                 'F1, F2, F3, F4 and, for the full-resolution stem, of the image'
             )
+        if top_hat_radius is not None:
+            if top_hat_radius < 1:
+                raise DuGIError(f'top_hat_radius={top_hat_radius}: give at least 1')
+            if len(in_channels) == 4:
+                raise DuGIError(
+                    f'top_hat_radius={top_hat_radius} without a stem: add the channels '
+                    'of the image as fifth entry of in_channels, or leave it out'
+                )
         for key, default in (('num_classes', 2), ('out_channels', 1)):
             if kwargs.setdefault(key, default) != default:
                 raise DuGIError(
@@ -115,6 +128,7 @@ class IRSTDHead(BaseDecodeHead):
             **kwargs,
         )
         self.deep_supervision = deep_supervision
+        self.top_hat_radius = top_hat_radius
         norm_cfg = self.norm_cfg
         c1, c2, c4, c8 = (channels * k for k in (1, 2, 4, 8))
         f1, f2, f3, f4 = in_channels[:4]
@@ -124,9 +138,10 @@ class IRSTDHead(BaseDecodeHead):
         self.lateral1 = ConvModule(f1, c4, 1, norm_cfg=norm_cfg)
         self.stem = None
         if len(in_channels) == 5:
+            seen = in_channels[4] + (top_hat_radius is not None)
             self.stem = nn.ModuleList(
                 [
-                    ConvModule(in_channels[4], c1, 3, padding=1, norm_cfg=norm_cfg),
+                    ConvModule(seen, c1, 3, padding=1, norm_cfg=norm_cfg),
                     ConvModule(c1, c2, 3, stride=2, padding=1, norm_cfg=norm_cfg),
                 ]
             )
@@ -144,8 +159,11 @@ class IRSTDHead(BaseDecodeHead):
         """Maps of the decoder at strides 8, 4, 2 and 1, from the features."""
         f1, f2, f3, f4, *image = self._transform_inputs(inputs)
         if image:
-            size1 = image[0].shape[-2:]
-            skip1 = self.stem[0](image[0])
+            seen = image[0]
+            size1 = seen.shape[-2:]
+            if self.top_hat_radius is not None:
+                seen = torch.cat([seen, top_hat(seen, self.top_hat_radius)], dim=1)
+            skip1 = self.stem[0](seen)
             skip2 = self.stem[1](skip1)
             size2 = skip2.shape[-2:]
         else:

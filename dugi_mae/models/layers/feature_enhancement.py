@@ -27,6 +27,34 @@ def local_contrast(x: Tensor, window: int) -> Tensor:
     return x - mean
 
 
+def top_hat(images: Tensor, radius: int) -> Tensor:
+    """How far bright spots stand out, in units of what is usual in the image.
+
+    The white top-hat with a square: the grey value minus its opening, which removes
+    what is brighter than its surroundings and narrower than the square. Divided by its
+    standard deviation over the image, as the classical detector's threshold is, and
+    compressed by a logarithm.
+
+    Args:
+        images: ``(B, C, H, W)``, normalised; channels are averaged.
+        radius: Half the side of the square; its side is ``2 * radius + 1`` pixels.
+
+    Returns:
+        ``(B, 1, H, W)``, at least 0; 0 in a constant image.
+    """
+    grey = images.mean(dim=1, keepdim=True)
+    sides = (2 * radius + 1, 1), (1, 2 * radius + 1)
+    opened = grey
+    for _ in range(2):  # the erosion is a dilation of the negative
+        opened = -opened
+        for side in sides:
+            opened = F.max_pool2d(opened, side, 1, tuple(n // 2 for n in side))
+    spots = grey - opened
+    # A thousandth of the usual deviation of an image: noise of 8 bits is not raised.
+    spread = spots.std(dim=(2, 3), keepdim=True).clamp(min=1e-3)
+    return torch.log1p(spots / spread)
+
+
 class FeatureEnhancement(nn.Module):
     """Attention over the whole map plus a branch of local contrasts.
 

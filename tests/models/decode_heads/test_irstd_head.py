@@ -1,7 +1,9 @@
 """Tests of the small-target head and the segmentor that feeds it the image."""
 
+import numpy as np
 import pytest
 import torch
+from skimage.morphology import white_tophat
 
 pytest.importorskip('mmseg')
 
@@ -16,6 +18,7 @@ from dugi_mae.models.decode_heads import IRSTDHead
 from dugi_mae.models.layers.feature_enhancement import (
     FeatureEnhancement,
     local_contrast,
+    top_hat,
 )
 
 DIMS = (8, 12, 16)
@@ -163,6 +166,38 @@ def test_local_contrast_equals_loop():
     assert not local_contrast(torch.ones(1, 2, 4, 4), 5).any()
 
 
+@pytest.mark.parametrize('size, radius', [((20, 31), 2), ((9, 40), 5)])
+def test_top_hat_equals_scikit_image(size, radius):
+    """The white top-hat with a square, in deviations of the image, as a logarithm."""
+    torch.manual_seed(0)
+    images = torch.randn(2, 3, *size, dtype=torch.float64)
+    square = np.ones((2 * radius + 1, 2 * radius + 1))
+    for image, result in zip(images, top_hat(images, radius), strict=True):
+        spots = white_tophat(image.mean(dim=0).numpy(), square)
+        expected = np.log1p(spots / spots.std(ddof=1))
+        np.testing.assert_allclose(result[0].numpy(), expected, atol=1e-12)
+
+
+def test_top_hat_ignores_brightness_and_contrast():
+    """Another gain and offset change nothing; a constant image gives 0."""
+    torch.manual_seed(0)
+    images = torch.randn(1, 3, 24, 24)
+    changed = top_hat(0.4 * images + 1.5, 3)
+    torch.testing.assert_close(changed, top_hat(images, 3), rtol=1e-4, atol=1e-5)
+    assert not top_hat(torch.ones(1, 3, 8, 8), 3).any()
+
+
+def test_top_hat_reaches_the_stem():
+    """It is one channel more of the stem, and its weights learn."""
+    torch.manual_seed(0)
+    model = build(top_hat_radius=3)
+    conv = model.decode_head.stem[0].conv
+    assert conv.in_channels == 3 + 1
+    losses = model(torch.randn(2, 3, 32, 32), samples(2, (32, 32)), mode='loss')
+    (losses['decode.loss_ce'] + losses['decode.loss_iou']).backward()
+    assert conv.weight.grad[:, 3].any()
+
+
 def test_enhancement_keeps_the_grid():
     """The enhanced map has the new width and the old grid."""
     layer = FeatureEnhancement(6, 8, num_heads=2, norm_cfg=dict(type='BN')).eval()
@@ -176,6 +211,11 @@ def test_enhancement_keeps_the_grid():
         (dict(num_classes=5), 'num_classes=5.*leave num_classes out'),
         (dict(out_channels=2), 'out_channels=2.*leave out_channels out'),
         (dict(num_heads=5), 'num_heads=5'),
+        (dict(top_hat_radius=0), 'top_hat_radius=0.*at least 1'),
+        (
+            dict(top_hat_radius=3, in_channels=[8, 12, 16, 16]),
+            'top_hat_radius=3.*without a stem.*fifth entry of in_channels',
+        ),
     ],
 )
 def test_bad_arguments(change, message):
