@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import hashlib
 import math
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -158,6 +161,37 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     if not state_dict:
         raise DuGIError(f'checkpoint {path} holds no tensors: is it a weight file?')
     return state_dict
+
+
+def write_checkpoint(content: dict, path: str | Path) -> str:
+    """Write a checkpoint whole or not at all.
+
+    Args:
+        content: What :func:`read_checkpoint` is to return.
+        path: The file; its folder is made.
+
+    Returns:
+        The file's SHA-256; equal content gives equal files.
+
+    Raises:
+        DuGIError: If the file cannot be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # An open file, not a name: torch would store the name, and equal weights
+        # would not give equal files.
+        with temporary.open('wb') as file:
+            torch.save(content, file)
+        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+        temporary.replace(path)
+    except OSError as error:
+        raise DuGIError(f'{path} cannot be written: {error.strerror}') from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+    return digest
 
 
 def load_weights(model: nn.Module, path: str | Path) -> None:

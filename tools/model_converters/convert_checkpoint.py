@@ -7,19 +7,15 @@ unknown, missing or of the wrong shape ends the conversion.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import hashlib
-import os
 import textwrap
 import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
-
 from dugi_mae.errors import DuGIError
 from dugi_mae.models.backbones.arch import ARCHS
+from dugi_mae.utils.checkpoint import write_checkpoint
 from dugi_mae.utils.cli import run_cli
 from dugi_mae.utils.convert import DROPPED, TARGETS, Conversion, convert_state_dict
 from dugi_mae.utils.published import HEAD_WIDTH, read_published
@@ -88,25 +84,6 @@ def summary(conversion: Conversion, target: str) -> Iterator[str]:
         yield row('fresh', len(conversion.fresh), 'guidance.*: newly drawn')
 
 
-def write(content: dict, path: Path) -> str:
-    """Write a checkpoint whole or not at all; returns its SHA-256."""
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # An open file, not a name: torch would store the name, and equal weights
-        # would not give equal files.
-        with temporary.open('wb') as file:
-            torch.save(content, file)
-        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
-        temporary.replace(path)
-    except OSError as error:
-        raise DuGIError(f'{path} cannot be written: {error.strerror}') from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-    return digest
-
-
 def main() -> None:
     """Convert, print what became of every tensor, write."""
     args = parse_args()
@@ -131,7 +108,9 @@ def main() -> None:
         arch=conversion.source.arch._asdict(),
         fresh=conversion.fresh,
     )
-    digest = write(dict(state_dict=conversion.state_dict, meta=meta), destination)
+    digest = write_checkpoint(
+        dict(state_dict=conversion.state_dict, meta=meta), destination
+    )
     print(f'{destination} written, sha256 {digest}')
 
 
