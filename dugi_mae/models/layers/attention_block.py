@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dugi_mae.errors import DuGIError
+from dugi_mae.ops import gather_tokens
 
 
 def check_heads(dim: int, num_heads: int) -> None:
@@ -57,9 +58,25 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, grid: tuple[int, int] | None = None) -> Tensor:
-        """``(B, L, D)`` -> ``(B, L, D)``; the same on any ``grid``."""
-        q, k, v = (split_heads(t, self.num_heads) for t in self.qkv(x).chunk(3, -1))
+    def forward(
+        self,
+        x: Tensor,
+        grid: tuple[int, int] | None = None,
+        queries: Tensor | None = None,
+    ) -> Tensor:
+        """``(B, L, D)`` -> ``(B, L, D)``; the same on any ``grid``.
+
+        With ``queries`` ``(B, R, D)`` only these look at ``x``: -> ``(B, R, D)``.
+        """
+        if queries is None:
+            parts = self.qkv(x).chunk(3, -1)
+        else:
+            dim = self.proj.in_features
+            weights = self.qkv.weight.split([dim, 2 * dim])
+            biases = self.qkv.bias.split([dim, 2 * dim])
+            keys_values = F.linear(x, weights[1], biases[1]).chunk(2, -1)
+            parts = F.linear(queries, weights[0], biases[0]), *keys_values
+        q, k, v = (split_heads(t, self.num_heads) for t in parts)
         return self.proj(merge_heads(F.scaled_dot_product_attention(q, k, v)))
 
 
@@ -87,7 +104,21 @@ class AttentionBlock(nn.Module):
         self.norm2 = nn.LayerNorm(dim, eps=1e-6)
         self.mlp = Mlp(dim, int(dim * mlp_ratio))
 
-    def forward(self, x: Tensor, grid: tuple[int, int] | None = None) -> Tensor:
-        """``(B, L, D)`` -> ``(B, L, D)``; windows need the ``grid`` of the tokens."""
-        x = x + self.drop_path(self.attn(self.norm1(x), grid))
+    def forward(
+        self,
+        x: Tensor,
+        grid: tuple[int, int] | None = None,
+        ids: Tensor | None = None,
+    ) -> Tensor:
+        """``(B, L, D)`` -> ``(B, L, D)``; windows need the ``grid`` of the tokens.
+
+        With ``ids`` ``(B, R)`` only these tokens are computed, from all of them:
+        -> ``(B, R, D)``. For attention without windows.
+        """
+        y = self.norm1(x)
+        if ids is None:
+            y = self.attn(y, grid)
+        else:
+            y, x = self.attn(y, grid, gather_tokens(y, ids)), gather_tokens(x, ids)
+        x = x + self.drop_path(y)
         return x + self.drop_path(self.mlp(self.norm2(x)))

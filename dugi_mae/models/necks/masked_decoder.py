@@ -75,24 +75,36 @@ class MaskedDecoder(BaseModule):
         adapt_pos_embed(state_dict, prefix + 'decoder_pos_embed', module.pos_grid)
 
     def forward(
-        self, tokens: Tensor, token_mask: TokenMask, grid: tuple[int, int]
+        self,
+        tokens: Tensor,
+        token_mask: TokenMask,
+        grid: tuple[int, int],
+        masked_only: bool = False,
     ) -> Tensor:
-        """Predict the pixels of every token.
+        """Predict the pixels of every token, or of the masked ones.
 
         Args:
             tokens: ``(B, E + K, D)``: ``num_extra_tokens`` E, then the visible tokens
                 in the order of ``token_mask.ids_keep``.
             token_mask: Which of the L tokens are visible.
             grid: Rows and columns of tokens, ``L = rows * cols``.
+            masked_only: Leave out what only the visible tokens need: their queries and
+                MLP in the last block, and their pixels.
 
         Returns:
-            ``(B, L, P * P * C)`` in raster order.
+            ``(B, L, P * P * C)`` in raster order; ``(B, L - K, P * P * C)``, the same
+            values, with ``masked_only``.
         """
         x = self.decoder_embed(tokens)
         extra, visible = x.tensor_split([self.num_extra_tokens], dim=1)
         places = restore_tokens(visible, self.mask_token, token_mask)
         places = places + resize_pos_embed(self.decoder_pos_embed, self.pos_grid, grid)
         x = torch.cat([extra, places], dim=1)
-        for block in self.decoder_blocks:
+        for block in self.decoder_blocks[:-1]:
             x = block(x)
-        return self.decoder_pred(self.decoder_norm(x[:, self.num_extra_tokens :]))
+        ids = token_mask.ids_masked + self.num_extra_tokens if masked_only else None
+        for last in self.decoder_blocks[-1:]:
+            x = last(x, ids=ids)
+        if not masked_only:
+            x = x[:, self.num_extra_tokens :]
+        return self.decoder_pred(self.decoder_norm(x))

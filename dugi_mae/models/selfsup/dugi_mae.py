@@ -43,7 +43,7 @@ class DuGIMAE(BaseSelfSupervisor):
     Args:
         masking: images -> :class:`~dugi_mae.ops.TokenMask`.
         backbone: (images, mask) -> visible tokens.
-        neck: (tokens, mask, grid) -> predicted tokens.
+        neck: (tokens, mask, grid, masked_only) -> predicted tokens, all or masked ones.
         head: (prediction, images, mask) -> loss.
         guidance: (tokens, images, mask) -> tokens, or ``None``.
         data_preprocessor: As in mmpretrain.
@@ -82,28 +82,32 @@ class DuGIMAE(BaseSelfSupervisor):
         """Visible tokens of the encoder, ``(B, C, H, W)`` -> ``(B, K, D)``."""
         return self.backbone(inputs, self.masking(inputs))
 
-    def predict_tokens(self, images: Tensor) -> tuple[Tensor, TokenMask]:
-        """Predict every token's pixels.
+    def predict_tokens(
+        self, images: Tensor, masked_only: bool = False
+    ) -> tuple[Tensor, TokenMask]:
+        """Predict every token's pixels, or only those that the loss looks at.
 
         Args:
             images: ``(B, C, H, W)``, normalised.
+            masked_only: Leave out the visible tokens.
 
         Returns:
-            ``(B, L, P * P * C)`` predictions and the mask.
+            ``(B, L, P * P * C)`` or ``(B, L - K, P * P * C)`` predictions in raster
+            order, and the mask.
         """
         token_mask = self.masking(images)
         tokens = self.backbone(images, token_mask)
         if self.guidance is not None:
             tokens = self.guidance(tokens, images, token_mask)
         grid = patch_grid(images, self.head.patch_size)
-        return self.neck(tokens, token_mask, grid), token_mask
+        return self.neck(tokens, token_mask, grid, masked_only), token_mask
 
     def loss(
         self, inputs: Tensor, data_samples: list[DataSample] | None = None, **kwargs
     ) -> dict[str, Tensor]:
         """Masked-pixel loss of a batch, ``dict(loss=scalar)``."""
         images = _first_view(inputs)
-        pred, token_mask = self.predict_tokens(images)
+        pred, token_mask = self.predict_tokens(images, masked_only=True)
         return dict(loss=self.head.loss(pred, images, token_mask.mask))
 
     @torch.no_grad()

@@ -43,6 +43,26 @@ def test_shapes_on_any_grid(grid, channels):
     assert out.shape == (2, total, 64 * channels)
 
 
+@pytest.mark.parametrize('depth', [1, 3])
+@pytest.mark.parametrize('num_extra', [0, 2])
+def test_masked_only_is_the_same_with_less_work(depth, num_extra):
+    """Values and every gradient equal those of the masked rows of the full output."""
+    decoder = toy_decoder(depth=depth, num_extra_tokens=num_extra)
+    token_mask = random_mask(2, 8, 3)
+    tokens = torch.randn(2, num_extra + 3, 16, requires_grad=True)
+    full = decoder(tokens, token_mask, (2, 4))[token_mask.mask.bool()].view(2, 5, -1)
+    masked = decoder(tokens, token_mask, (2, 4), masked_only=True)
+    torch.testing.assert_close(masked, full)
+    learned = [tokens, *(p for p in decoder.parameters() if p.requires_grad)]
+    weights = torch.randn_like(full)
+    for one, other in zip(
+        torch.autograd.grad((masked * weights).sum(), learned),
+        torch.autograd.grad((full * weights).sum(), learned),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize('grid', [(3, 3), (2, 4)])
 @pytest.mark.parametrize('num_extra', [0, 1, 2])
 def test_a_visible_token_moves_only_its_own_place(grid, num_extra):
