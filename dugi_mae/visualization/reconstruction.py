@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dugi_mae.models.selfsup import DuGIMAE
 from dugi_mae.models.selfsup.dugi_mae import Reconstruction
-from dugi_mae.ops import patch_grid, token_entropy
+from dugi_mae.ops import TokenMask, grid_mask, patch_grid, token_entropy
 
 
 def to_grey(image: Tensor) -> np.ndarray:
@@ -40,27 +40,27 @@ def figure_to_array(figure: Figure) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def reconstruction_columns(
-    model: DuGIMAE, result: Reconstruction
-) -> list[tuple[str, list[np.ndarray], dict]]:
-    """What a panel shows of a batch.
+#: A column of a panel: its title; for each image an array ``(H, W)``, ``(H, W, 3)`` or
+#: ``(rows, cols)``; arguments for matplotlib's ``imshow``.
+Column = tuple[str, list[np.ndarray], dict]
+
+
+def masking_columns(
+    images: Tensor, token_mask: TokenMask, patch_size: int
+) -> list[Column]:
+    """Images, entropy of their tokens, and what the mask leaves of them.
 
     Args:
-        model: In eval mode.
-        result: What it made of the batch.
-
-    Returns:
-        For each column its title, one ``(H, W)`` or ``(rows, cols)`` array an image,
-        and arguments for matplotlib's ``imshow``.
+        images: ``(B, C, H, W)``, normalised.
+        token_mask: Their mask.
+        patch_size: Side of a token in pixels.
     """
-    images = result.images
-    patch_size = model.head.patch_size
-    entropy = token_entropy(images, patch_size).cpu()
     grid = patch_grid(images, patch_size)
+    entropy = token_entropy(images, patch_size).cpu()
     grey = [to_grey(x) for x in images]
-    visible = result.visible[:, 0].cpu().numpy()
+    visible = grid_mask(token_mask, grid, patch_size)[:, 0].cpu().numpy()
     kept = [np.where(v > 0, g, np.nan) for g, v in zip(grey, visible, strict=True)]
-    columns = [
+    return [
         ('image', grey, dict(cmap='gray')),
         (
             'entropy (bits)',
@@ -69,6 +69,17 @@ def reconstruction_columns(
         ),
         ('kept tokens', kept, dict(cmap='gray')),
     ]
+
+
+def reconstruction_columns(model: DuGIMAE, result: Reconstruction) -> list[Column]:
+    """What a panel shows of a batch.
+
+    Args:
+        model: In eval mode.
+        result: What it made of the batch.
+    """
+    images = result.images
+    columns = masking_columns(images, result.token_mask, model.head.patch_size)
     if hasattr(model.guidance, 'afdm'):
         with torch.no_grad():
             filtered = model.guidance.afdm.modulate(images)
@@ -78,6 +89,34 @@ def reconstruction_columns(
     composite = [to_grey(x) for x in result.composite]
     columns.append(('reconstruction', composite, dict(cmap='gray')))
     return columns
+
+
+def draw_columns(axes: np.ndarray, columns: Sequence[Column]) -> None:
+    """Draw columns, the image's first, into as many axes a row."""
+    for col, (title, arrays, style) in enumerate(columns):
+        for row, array in enumerate(arrays):
+            cell = axes[row, col]
+            if title in ('kept tokens', 'reconstruction'):
+                # The grey scale of the image itself, so that errors stay visible.
+                grey = columns[0][1][row]
+                style = style | dict(vmin=grey.min(), vmax=grey.max())
+            cell.imshow(array, **style)
+            cell.set_axis_off()
+            if row == 0:
+                cell.set_title(title, fontsize=9)
+
+
+def draw_masking(images: Tensor, token_mask: TokenMask, patch_size: int) -> np.ndarray:
+    """A panel of :func:`masking_columns` with one row an image.
+
+    Returns:
+        ``(H, W, 3)`` uint8 RGB.
+    """
+    columns = masking_columns(images, token_mask, patch_size)
+    figure = Figure((2.2 * len(columns), 2.3 * len(images)), layout='constrained')
+    axes = figure.subplots(len(images), len(columns), squeeze=False)
+    draw_columns(axes, columns)
+    return figure_to_array(figure)
 
 
 def draw_reconstruction(
@@ -106,17 +145,7 @@ def draw_reconstruction(
     num_cols = len(columns) + with_profile
     figure = Figure((2.2 * num_cols, 2.3 * len(images)), layout='constrained')
     axes = figure.subplots(len(images), num_cols, squeeze=False)
-    for col, (title, arrays, style) in enumerate(columns):
-        for row, array in enumerate(arrays):
-            cell = axes[row, col]
-            if title in ('kept tokens', 'reconstruction'):
-                # The grey scale of the image itself, so that errors stay visible.
-                grey = columns[0][1][row]
-                style = style | dict(vmin=grey.min(), vmax=grey.max())
-            cell.imshow(array, **style)
-            cell.set_axis_off()
-            if row == 0:
-                cell.set_title(title, fontsize=9)
+    draw_columns(axes, columns)
     if with_profile:
         draw_radial_profile(axes[0, -1], model)
         for cell in axes[1:, -1]:

@@ -1,0 +1,67 @@
+"""``tools/visualization/browse_pretrain.py``: what pre-training is given, drawn."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from dugi_mae.errors import DuGIError
+
+ROOT = Path(__file__).resolve().parents[2]
+PRETRAIN = 'configs/pretrain/dugi-mae_convvit-tiny_infrared-unlabeled.py'
+
+
+@pytest.fixture
+def browse(monkeypatch, tmp_path):
+    """Run the tool on a folder of five images of noise."""
+    monkeypatch.chdir(ROOT)
+    data = tmp_path / 'images'
+    data.mkdir()
+    noise = np.random.default_rng(0)
+    for i in range(5):
+        image = noise.integers(0, 256, (80, 96), dtype=np.uint8)
+        cv2.imwrite(str(data / f'{i}.png'), image)
+
+    def run(config: str, *flags: str) -> Path:
+        out = tmp_path / 'out'
+        argv = ['browse_pretrain.py', config, '--output-dir', str(out), *flags]
+        if config == PRETRAIN:
+            argv += ['--cfg-options', f'train_dataloader.dataset.data_root={tmp_path}']
+            argv += ['train_dataloader.dataset.data_prefix=images']
+        monkeypatch.setattr(sys, 'argv', argv)
+        runpy.run_path('tools/visualization/browse_pretrain.py')['main']()
+        return out
+
+    return run
+
+
+def test_every_image_is_drawn(browse, capsys):
+    """``--number`` images, ``--rows`` a picture, three columns each."""
+    out = browse(PRETRAIN, '--number', '5', '--rows', '3')
+    pictures = sorted(out.glob('*.png'))
+    assert [p.name for p in pictures] == ['00000.png', '00003.png']
+    heights = [cv2.imread(str(p)).shape[0] for p in pictures]
+    assert heights[0] / heights[1] == pytest.approx(3 / 2)
+    assert '5 of 5 training images' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ('config', 'flags', 'message'),
+    [
+        (
+            'configs/small_target/irstd_dugi-mae-tiny_sirst.py',
+            (),
+            'has no model.masking: .*host_tool.py browse_dataset',
+        ),
+        (PRETRAIN, ('--rows', '0'), '--rows 0: give at least 1'),
+    ],
+)
+def test_bad_calls(browse, config, flags, message):
+    """Another task's config and impossible numbers are one line each."""
+    with pytest.raises(DuGIError, match=message):
+        browse(config, *flags)
