@@ -6,6 +6,7 @@ All forms share one set of weights. Prints a table and, with --out, writes JSON.
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 from typing import Any
 
@@ -83,7 +84,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             for name, model in models.items()
         }
         times = interleave(cases, args.rounds, device)
-        tokens = args.batch_size * -((-size // 32) ** 2) * 4
+        # Images are padded to multiples of 32 pixels; a token is 16 wide.
+        tokens = args.batch_size * math.ceil(size / 32) ** 2 * 4
         for name, case in cases.items():
             memory = peak_memory(case, device)
             rows.append(
