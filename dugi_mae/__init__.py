@@ -12,8 +12,10 @@ from . import datasets, engine, evaluation, models
 from .apis.host_inferencer import use_infrared_features
 from .apis.model_zoo import register_models
 from .errors import DuGIError
+from .utils.safe_loading import use_safe_loading
 from .version import __version__
 
+use_safe_loading()
 register_models()
 use_infrared_features(FeatureExtractor)
 

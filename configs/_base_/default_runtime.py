@@ -4,8 +4,12 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
+    checkpoint=dict(type='SafeCheckpointHook', interval=1, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    # Raises where an `init_cfg` of type `Pretrained` did not load its backbone.
+    pretrained_check=dict(type='PretrainedCheckHook'),
+    exact_resume=dict(type='ExactResumeHook'),
+    numerical_guard=dict(type='NumericalGuardHook', max_in_a_row=10),
 )
 env_cfg = dict(
     cudnn_benchmark=True,

@@ -2,9 +2,7 @@ _base_ = './default_runtime.py'
 custom_imports = dict(imports=['dugi_mae.mmdet'], allow_failed_imports=False)
 default_scope = 'mmdet'
 default_hooks = dict(
-    checkpoint=dict(
-        type='CheckpointHook', interval=1, save_best='coco/bbox_mAP', rule='greater'
-    ),
+    checkpoint=dict(interval=1, save_best='coco/bbox_mAP', rule='greater'),
     visualization=dict(type='DetVisualizationHook'),
 )
 vis_backends = [dict(type='LocalVisBackend')]

@@ -3,7 +3,7 @@ custom_imports = dict(imports=['dugi_mae.mmseg'], allow_failed_imports=False)
 default_scope = 'mmseg'
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
-    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=2000),
+    checkpoint=dict(by_epoch=False, interval=2000),
     visualization=dict(type='SegVisualizationHook'),
 )
 vis_backends = [dict(type='LocalVisBackend')]

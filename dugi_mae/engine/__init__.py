@@ -1,10 +1,21 @@
 """Training machinery: hooks and optimizer constructors."""
 
-from .hooks import ProgressBarHook, ReconstructionHook
+from .hooks import (
+    ExactResumeHook,
+    NumericalGuardHook,
+    PretrainedCheckHook,
+    ProgressBarHook,
+    ReconstructionHook,
+    SafeCheckpointHook,
+)
 from .optimizers import LayerDecayOptimWrapperConstructor
 
 __all__ = [
+    'ExactResumeHook',
     'LayerDecayOptimWrapperConstructor',
+    'NumericalGuardHook',
+    'PretrainedCheckHook',
     'ProgressBarHook',
     'ReconstructionHook',
+    'SafeCheckpointHook',
 ]

@@ -2,65 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import hashlib
 import math
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.ops import resize_pos_embed
-
-
-def _history_buffer_method(owner: type, name: str) -> Callable:
-    """Stand-in for ``getattr`` while unpickling mmengine's log buffers."""
-    if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
-        raise DuGIError(f'a checkpoint may not ask for {name} of {owner}')
-    return getattr(owner, name)
-
-
-def _safe_globals() -> list:
-    """What ordinary training checkpoints hold beside tensors.
-
-    The MAE scripts save their arguments, mmengine its log buffers (numpy arrays with
-    references to the buffer's own methods). Nothing else may be unpickled.
-    """
-    reconstruct, scalar = (
-        np.empty(0).__reduce__()[0],
-        np.float64(0).__reduce__()[0],
-    )
-    return [
-        argparse.Namespace,
-        HistoryBuffer,
-        (_history_buffer_method, 'builtins.getattr'),
-        np.ndarray,
-        np.dtype,
-        # NumPy 1 and 2 write these under different module names.
-        (reconstruct, 'numpy.core.multiarray._reconstruct'),
-        (reconstruct, 'numpy._core.multiarray._reconstruct'),
-        (scalar, 'numpy.core.multiarray.scalar'),
-        (scalar, 'numpy._core.multiarray.scalar'),
-        *(type(np.dtype(t)) for t in ('f4', 'f8', 'i4', 'i8', '?')),
-    ]
-
-
-def _reason(error: Exception) -> str:
-    """What of torch's long message a user needs."""
-    text = str(error).strip()
-    found = re.search(r"GLOBAL (\S+)|got <class '(.+?)'>", text)
-    if found:
-        return f'it asks for {found[1] or found[2]}'
-    if 'Weights only load failed' in text or not text:
-        return type(error).__name__
-    return text.splitlines()[0][:200]
+from dugi_mae.utils.only_weights import only_weights, unreadable
 
 
 def adapt_input_channels(state_dict: dict, key: str, conv: nn.Conv2d) -> None:
@@ -116,38 +71,59 @@ def check_checkpoint(path: str | Path, remedy: str = 'check the path') -> None:
         raise DuGIError(f'checkpoint {path} does not exist: {remedy}')
 
 
-def read_checkpoint(path: str | Path) -> dict:
+def _read_safetensors(path: str | Path, device: str) -> dict:
+    """Tensors and text of a safetensors file, in the layout of mmengine."""
+    with safe_open(path, 'pt', device) as file:
+        state_dict = {key: file.get_tensor(key) for key in file.keys()}
+        return dict(state_dict=state_dict, meta=file.metadata() or {})
+
+
+def read_checkpoint(
+    path: str | Path,
+    map_location: str | torch.device | Callable | None = 'cpu',
+    trust: bool = False,
+) -> dict:
     """Read a checkpoint without running any code that it may contain.
 
     Args:
-        path: A file written by mmengine, by a MAE-style script or by ``torch.save``.
+        path: A file written by mmengine, by a MAE-style script, by ``torch.save`` or by
+            safetensors (``.safetensors``).
+        map_location: Where its tensors are to lie, as in ``torch.load``.
+        trust: Run what code the file contains. Only for files whose maker is known.
 
     Returns:
-        What the file holds, tensors on the CPU.
+        What the file holds; of safetensors ``state_dict`` and, in ``meta``, its text.
 
     Raises:
         DuGIError: If the file is missing, damaged or holds objects that only an unsafe
             load could build.
     """
     check_checkpoint(path)
-    # HistoryBuffer.__setstate__ updates a dict of its class: a file must not change
-    # how this process averages its logs.
-    methods = dict(HistoryBuffer._statistics_methods)
     try:
-        with torch.serialization.safe_globals(_safe_globals()):
-            content = torch.load(path, map_location='cpu', weights_only=True)
+        if Path(path).suffix == '.safetensors':
+            named = isinstance(map_location, (str, torch.device))
+            return _read_safetensors(path, str(map_location) if named else 'cpu')
+        if trust:
+            content = torch.load(path, map_location=map_location, weights_only=False)
+        else:
+            with only_weights(path):
+                content = torch.load(path, map_location=map_location, weights_only=True)
+    except DuGIError:
+        raise
     except Exception as error:
-        reason = _reason(error)
-        raise DuGIError(
-            f'checkpoint {path} cannot be read safely ({reason}): it is damaged or '
-            'holds more than weights, get the file again'
-        ) from error
-    finally:
-        HistoryBuffer._statistics_methods.clear()
-        HistoryBuffer._statistics_methods.update(methods)
+        raise unreadable(path, error) from error
     if not isinstance(content, dict):
         raise DuGIError(f'checkpoint {path} holds no state dict')
     return content
+
+
+def file_sha256(path: str | Path) -> str:
+    """SHA-256 of a file, as ``sha256sum`` prints it."""
+    digest = hashlib.sha256()
+    with Path(path).open('rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
@@ -184,7 +160,7 @@ def write_checkpoint(content: dict, path: str | Path) -> str:
         # would not give equal files.
         with temporary.open('wb') as file:
             torch.save(content, file)
-        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+        digest = file_sha256(temporary)
         temporary.replace(path)
     except OSError as error:
         raise DuGIError(f'{path} cannot be written: {error.strerror}') from error

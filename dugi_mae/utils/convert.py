@@ -22,7 +22,8 @@ from dugi_mae.models import (
     MaskedConvViT,
     MaskedDecoder,
 )
-from dugi_mae.utils.published import PublishedModel, describe, list_names
+from dugi_mae.utils.fit import shorten
+from dugi_mae.utils.published import PublishedModel, describe
 
 TARGETS = ('backbone', 'pretrain')
 
@@ -231,7 +232,7 @@ def _fold_layer_scale(
 def _refuse(names: list[str], message: str) -> None:
     """Raise with the names put into the message, if there are any."""
     if names:
-        raise DuGIError(message.format(list_names(names)))
+        raise DuGIError(message.format(shorten(names)))
 
 
 def _fresh_guidance(source: PublishedModel) -> dict[str, Tensor]:

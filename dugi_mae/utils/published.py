@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from dugi_mae.errors import DuGIError
 from dugi_mae.models.backbones.arch import ARCHS, ConvViTArch
 from dugi_mae.utils.checkpoint import read_checkpoint
+from dugi_mae.utils.fit import shorten
 
 #: Channels of one attention head in every published size; weights do not tell it.
 HEAD_WIDTH = 64
@@ -48,14 +49,18 @@ class PublishedModel(NamedTuple):
         return f'dict({fields})'
 
 
-def read_published(path: str | Path) -> dict[str, Tensor]:
+def read_published(path: str | Path, trust: bool = False) -> dict[str, Tensor]:
     """Tensors of a published file, usually under ``model``; nothing else is run.
+
+    Args:
+        path: The file.
+        trust: Run what code the file contains, for a file whose maker is known.
 
     Raises:
         DuGIError: If the file is missing, damaged or holds anything but tensors where
             the weights are.
     """
-    content = read_checkpoint(path)
+    content = read_checkpoint(path, trust=trust)
     for key in ('model', 'state_dict'):
         if isinstance(content.get(key), dict):
             content = content[key]
@@ -65,7 +70,7 @@ def read_published(path: str | Path) -> dict[str, Tensor]:
     odd = [key for key, value in content.items() if not isinstance(value, Tensor)]
     if odd:
         raise DuGIError(
-            f'{path} holds {list_names(odd)} beside tensors: it is no published '
+            f'{path} holds {shorten(odd)} beside tensors: it is no published '
             'checkpoint of MCMAE, InfMAE or DuGI-MAE'
         )
     return content
@@ -117,12 +122,6 @@ def describe(state_dict: dict[str, Tensor]) -> PublishedModel:
         decoder_width,
         _count_blocks(state_dict, 'decoder_blocks'),
     )
-
-
-def list_names(names: Sequence[str]) -> str:
-    """The first three of many names, for a message."""
-    more = f' and {len(names) - 3} more' if len(names) > 3 else ''
-    return ', '.join(names[:3]) + more
 
 
 def _sizes(state_dict: dict[str, Tensor], key: str, axis: int = 0) -> list[int]:

@@ -23,7 +23,7 @@ from dugi_mae.version import __version__
 
 
 def parse_args() -> argparse.Namespace:
-    """Parse ``convert_checkpoint.py SRC DST [--to TARGET]``."""
+    """Parse ``convert_checkpoint.py SRC DST [--to TARGET] [--trust]``."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -35,6 +35,12 @@ def parse_args() -> argparse.Namespace:
         default='backbone',
         help='backbone (the default): the encoder, for fine-tuning; pretrain: encoder, '
         'decoder and the embedding that scores tokens',
+    )
+    parser.add_argument(
+        '--trust',
+        action='store_true',
+        help='run the code that SRC contains, where it is refused otherwise: only for '
+        'a file whose maker you know',
     )
     return parser.parse_args()
 
@@ -88,7 +94,7 @@ def main() -> None:
     """Convert, print what became of every tensor, write."""
     args = parse_args()
     source, destination = Path(args.source), Path(args.destination)
-    state_dict = read_published(source)
+    state_dict = read_published(source, args.trust)
     if destination.exists() and destination.samefile(source):
         raise DuGIError(f'{destination} is SRC itself: name another file to write')
     try:

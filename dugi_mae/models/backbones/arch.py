@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from dugi_mae.errors import DuGIError, check_choice
@@ -42,7 +43,7 @@ def resolve_arch(arch: str | dict) -> ConvViTArch:
         DuGIError: If the name or a key is unknown, a key is missing or the numbers
             do not fit together.
     """
-    if isinstance(arch, str):
+    if not isinstance(arch, dict):
         check_choice('arch', arch, ARCHS)
         return ARCHS[arch]
     for key in arch:
@@ -54,10 +55,24 @@ def resolve_arch(arch: str | dict) -> ConvViTArch:
             f'{", ".join(ARCHS)}'
         )
     for key in ('embed_dims', 'depths'):
-        if len(arch[key]) != 3:
+        numbers = arch[key]
+        if not isinstance(numbers, (list, tuple)) or len(numbers) != 3:
             raise DuGIError(
-                f'arch {key}={arch[key]}: ConvViT has three stages, give 3 numbers'
+                f'arch {key}={numbers}: ConvViT has three stages, give 3 numbers'
             )
+        if not all(isinstance(n, int) and n >= 1 for n in numbers):
+            nearest = tuple(
+                max(1, round(n)) if isinstance(n, (int, float)) else 1 for n in numbers
+            )
+            raise DuGIError(
+                f'arch {key}={tuple(numbers)}: give whole numbers from 1 on, such as '
+                f'{nearest}'
+            )
+    heads = arch['num_heads']
+    if not isinstance(heads, int) or heads < 1:
+        raise DuGIError(f'arch num_heads={heads}: give a whole number from 1 on')
+    if arch.get('mlp_ratio', 1) <= 0:
+        raise DuGIError(f'arch mlp_ratio={arch["mlp_ratio"]}: give more than 0, or 4')
     result = ConvViTArch(
         **{
             **arch,
@@ -66,9 +81,11 @@ def resolve_arch(arch: str | dict) -> ConvViTArch:
         }
     )
     width = result.embed_dims[-1]
-    if width % 4 or width % result.num_heads:
+    step = math.lcm(4, heads)
+    if width % step:
         raise DuGIError(
             f'arch embed_dims={result.embed_dims}: the last width must divide by 4 '
-            f'(position embedding) and by num_heads={result.num_heads}'
+            f'(position embedding) and by num_heads={heads}, the nearest is '
+            f'{max(1, round(width / step)) * step}'
         )
     return result

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import logging
+
 from mmengine.logging import print_log
 from mmengine.model import update_init_info
 from mmengine.registry import WEIGHT_INITIALIZERS
-from torch import nn
+from torch import Tensor, nn
 
-from dugi_mae.errors import DuGIError
-from dugi_mae.utils.checkpoint import read_state_dict
+from dugi_mae.errors import DuGIError, check_choice
+from dugi_mae.utils.checkpoint import file_sha256, read_state_dict
+from dugi_mae.utils.fit import STRICT, load_and_compare
 
-#: Tensors of the pre-trained encoder that the dense one has no use for.
-PRETRAINING_ONLY = ('norm.', 'stage1_output_decode.', 'stage2_output_decode.')
+#: Tensors of pre-training checkpoints, ours and the published ones, that the dense
+#: encoder has no use for.
+PRETRAINING_ONLY = (
+    'norm.',
+    'stage1_output_decode.',
+    'stage2_output_decode.',
+    'decoder',
+    'mask_token',
+    'patch_embed.',
+    'var_',
+)
+#: Tensors of fine-tuned MCMAE encoders that the converter folds in or leaves out.
+CONVERTED = (
+    '.gamma_1',
+    '.gamma_2',
+    '.relative_position_index',
+    '.relative_position_bias_table',
+)
 #: Tensors that a backbone adds for fine-tuning; they start as they are.
 FINE_TUNING_ONLY = '.rel_pos_bias'
 
@@ -28,20 +47,33 @@ class DuGIPretrained:
 
     Args:
         checkpoint: A pre-training checkpoint (its ``backbone.*`` part is taken), any
-            mm-style model with such a part, or a bare encoder.
+            mm-style model with such a part, a published MCMAE, InfMAE or DuGI-MAE file
+            or a bare encoder; ``.pth`` or ``.safetensors``.
+        strict: ``'exact'``, or ``'complete'`` to let the file hold more than the
+            backbone has, or ``'warn'`` to load what fits and only log the rest.
+        sha256: What the file must have; ``None`` takes any.
 
     Example:
         >>> init_cfg = dict(type='DuGIPretrained', checkpoint='X/epoch_100.pth')
     """
 
-    def __init__(self, checkpoint: str | None = None) -> None:
+    def __init__(
+        self,
+        checkpoint: str | None = None,
+        strict: str = 'exact',
+        sha256: str | None = None,
+    ) -> None:
+        check_choice('strict', strict, STRICT)
         self.checkpoint = checkpoint
+        self.strict = strict
+        self.sha256 = sha256
 
     def __call__(self, module: nn.Module) -> None:
         """Load the file into ``module``.
 
         Raises:
-            DuGIError: If no file is named, or it does not fit completely.
+            DuGIError: If no file is named, it is another one than ``sha256`` says, or
+                it does not fit.
         """
         name = type(module).__name__
         if not self.checkpoint:
@@ -51,6 +83,40 @@ class DuGIPretrained:
                 '--cfg-options model.backbone.init_cfg=None'
             )
         state_dict = read_state_dict(self.checkpoint)
+        digest = file_sha256(self.checkpoint)
+        if self.sha256 and digest != self.sha256.lower():
+            raise DuGIError(
+                f'{self.checkpoint} has sha256 {digest}, not {self.sha256}: it is '
+                'another file or damaged, get it again'
+            )
+        expected = module.state_dict()
+        state_dict, dropped = self._encoder(state_dict, expected)
+        fit = load_and_compare(
+            module, state_dict, lambda key: key.endswith(FINE_TUNING_ONLY)
+        )
+        if trouble := fit.trouble(self.strict):
+            message = f'{self.checkpoint} does not fit {name}: it {trouble}: '
+            if self.strict != 'warn':
+                raise DuGIError(message + fit.cause)
+            print_log(message + fit.cause, 'current', logging.WARNING)
+        loaded = expected.keys() & state_dict.keys()
+        note = f', {dropped} used in pre-training only left out' if dropped else ''
+        if new := sum(
+            k.endswith(FINE_TUNING_ONLY) for k in expected.keys() - state_dict.keys()
+        ):
+            note += f', {new} of relative position bias start at zero'
+        print_log(
+            f'Loaded {len(loaded) - len(fit.misshapen)}/{len(expected)} tensors of '
+            f'{name} from {self.checkpoint}{note}, sha256 {digest}.',
+            logger='current',
+        )
+        if hasattr(module, '_params_init_info'):
+            update_init_info(module, init_info=f'DuGIPretrained: {self.checkpoint}')
+
+    def _encoder(
+        self, state_dict: dict[str, Tensor], expected: dict[str, Tensor]
+    ) -> tuple[dict[str, Tensor], int]:
+        """The encoder's part of a file, and how many tensors of it have no use here."""
         prefix = 'backbone.'
         if any(key.startswith(prefix) for key in state_dict):
             state_dict = {
@@ -58,40 +124,18 @@ class DuGIPretrained:
                 for key, value in state_dict.items()
                 if key.startswith(prefix)
             }
-        expected = module.state_dict()
-        dropped = [
-            key
-            for key in state_dict
-            if key.startswith(PRETRAINING_ONLY) and key not in expected
-        ]
-        for key in dropped:
-            del state_dict[key]
-        self._load(module, state_dict, name)
-        note = f', {len(dropped)} used in pre-training only left out' if dropped else ''
-        if new := len(expected.keys() - state_dict.keys()):
-            note += f', {new} of relative position bias start at zero'
-        print_log(
-            f'Loaded {len(state_dict)}/{len(expected)} tensors of {name} from '
-            f'{self.checkpoint}{note}.',
-            logger='current',
-        )
-        if hasattr(module, '_params_init_info'):
-            update_init_info(module, init_info=f'DuGIPretrained: {self.checkpoint}')
+        kept = {
+            key: value
+            for key, value in state_dict.items()
+            if key in expected or not key.startswith(PRETRAINING_ONLY)
+        }
+        dropped = len(state_dict) - len(kept)
+        if any(k.endswith(CONVERTED) and k not in expected for k in kept):
+            # The converter imports the models, so it cannot be imported above.
+            from dugi_mae.utils.convert import convert_state_dict
 
-    def _load(self, module: nn.Module, state_dict: dict, name: str) -> None:
-        try:
-            missing, left_over = module.load_state_dict(state_dict, strict=False)
-        except RuntimeError as error:
-            reason = str(error).splitlines()[-1].strip()
-            raise DuGIError(
-                f'{self.checkpoint} does not fit {name}: {reason} Use the arch it was '
-                'pre-trained with'
-            ) from error
-        missing = [key for key in missing if not key.endswith(FINE_TUNING_ONLY)]
-        for what, keys in (('lacks', missing), ('has, and the model not,', left_over)):
-            if keys:
-                more = f' and {len(keys) - 3} more' if len(keys) > 3 else ''
-                raise DuGIError(
-                    f'{self.checkpoint} {what} {", ".join(keys[:3])}{more}: it is not '
-                    f'an encoder for this {name}; check arch and file'
-                )
+            try:
+                kept = convert_state_dict(state_dict).state_dict
+            except DuGIError as error:
+                raise DuGIError(f'{self.checkpoint}: {error}') from error
+        return kept, dropped

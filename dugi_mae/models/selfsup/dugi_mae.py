@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from dugi_mae.ops import TokenMask, grid_mask, patch_grid
 from dugi_mae.utils.registry import build_module
 
+from .part_checks import check_parts
+
 
 class Reconstruction(NamedTuple):
     """What a model makes of a batch of images, all in the units of its input.
@@ -77,6 +79,7 @@ class DuGIMAE(BaseSelfSupervisor):
         )
         self.masking = build_module(masking)
         self.guidance = build_module(guidance)
+        check_parts(self)
 
     def extract_feat(self, inputs: Tensor) -> Tensor:
         """Visible tokens of the encoder, ``(B, C, H, W)`` -> ``(B, K, D)``."""

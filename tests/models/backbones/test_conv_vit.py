@@ -147,7 +147,14 @@ def test_drop_path_grows_linearly():
         (dict(ARCH, depths=(1, 1)), r'depths=\(1, 1\): ConvViT has three stages'),
         (dict(ARCH, embed_dims=(8, 8, 8, 8)), 'three stages, give 3 numbers'),
         (dict(ARCH, num_heads=3), r'num_heads=3'),
-        (dict(ARCH, embed_dims=(8, 8, 10)), 'must divide by 4'),
+        (dict(ARCH, embed_dims=(8, 8, 10)), 'must divide by 4.*the nearest is 8'),
+        (dict(ARCH, embed_dims=(8, 8, 20), num_heads=3), 'nearest is 24'),
+        (dict(ARCH, embed_dims=8), 'arch embed_dims=8: .*give 3 numbers'),
+        (dict(ARCH, embed_dims=(8, 8.6, 16)), r'whole numbers .* \(8, 9, 16\)'),
+        (dict(ARCH, depths=(1, 0, 'x')), r'arch depths=.* such as \(1, 1, 1\)'),
+        (dict(ARCH, num_heads=0), 'num_heads=0: give a whole number'),
+        (dict(ARCH, mlp_ratio=-1.0), 'mlp_ratio=-1.0'),
+        (['base'], r"arch=\['base'\] is unknown: did you mean 'base'"),
     ],
 )
 @pytest.mark.parametrize('cls', [ConvViT, MaskedConvViT])

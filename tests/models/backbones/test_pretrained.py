@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
+import hashlib
 import logging
 import os
+from pathlib import Path
 
 import pytest
 import torch
 from mmengine.logging import MMLogger
 from mmengine.registry import WEIGHT_INITIALIZERS
+from safetensors.torch import save_file
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.models import ConvViT, MaskedConvViT
+from dugi_mae.models import ConvViT, MaskedConvViT, MaskedDecoder
 
 ARCH = dict(embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)
 # pos_embed, 3 patch embeddings of 4, a Linear of 2, 2 conv blocks of 14, 2 ViT blocks
@@ -59,9 +63,16 @@ def save(path, state: dict, prefix: str = 'backbone.', key: str = 'state_dict') 
     return str(path)
 
 
-def load(checkpoint, cls=ConvViT, **kwargs):
+def sha256(path: str) -> str:
+    """What ``sha256sum`` prints."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def load(checkpoint, cls=ConvViT, strict='exact', digest=None, **kwargs):
     """Build and initialise an encoder from a file."""
-    init_cfg = dict(type='DuGIPretrained', checkpoint=checkpoint)
+    init_cfg = dict(
+        type='DuGIPretrained', checkpoint=checkpoint, strict=strict, sha256=digest
+    )
     model = cls(**{'arch': ARCH, 'img_size': 64, 'init_cfg': init_cfg, **kwargs})
     model.init_weights()
     return model
@@ -82,7 +93,7 @@ def test_full_load_is_counted(tmp_path, pretrained, log, prefix, key):
     [line] = [m for m in log if m.startswith('Loaded')]
     assert line == (
         f'Loaded {DENSE}/{DENSE} tensors of ConvViT from {path}, '
-        '6 used in pre-training only left out.'
+        f'6 used in pre-training only left out, sha256 {sha256(path)}.'
     )
 
 
@@ -93,7 +104,10 @@ def test_the_masked_encoder_takes_everything(tmp_path, pretrained, log):
     for name, value in model.state_dict().items():
         assert torch.equal(value, pretrained.state_dict()[name]), name
     total = DENSE + 6
-    assert f'Loaded {total}/{total} tensors of MaskedConvViT from {path}.' in log
+    assert (
+        f'Loaded {total}/{total} tensors of MaskedConvViT from {path}, sha256 '
+        f'{sha256(path)}.'
+    ) in log
 
 
 def test_grey_and_other_sizes_load(tmp_path, pretrained):
@@ -117,7 +131,7 @@ def test_relative_position_bias_starts_fresh(tmp_path, pretrained, log):
     )
     [line] = [m for m in log if m.startswith('Loaded')]
     assert f'Loaded {DENSE}/{DENSE + 1} tensors' in line
-    assert line.endswith('1 of relative position bias start at zero.')
+    assert '1 of relative position bias start at zero, sha256' in line
 
 
 def test_registered_in_the_root(tmp_path, pretrained):
@@ -143,7 +157,10 @@ def test_a_missing_tensor_is_named(tmp_path, pretrained):
     state = pretrained.state_dict()
     del state['blocks3.1.attn.qkv.bias']
     path = save(tmp_path / 'short.pth', state)
-    with pytest.raises(DuGIError, match=r'short.pth lacks blocks3.1.attn.qkv.bias:'):
+    with pytest.raises(
+        DuGIError,
+        match=r'short.pth does not fit ConvViT: it lacks blocks3.1.attn.qkv.bias:',
+    ):
         load(path)
 
 
@@ -151,7 +168,7 @@ def test_a_left_over_tensor_is_named(tmp_path, pretrained):
     """So is a file with a tensor the model has no place for."""
     state = {**pretrained.state_dict(), 'blocks3.7.norm1.bias': torch.zeros(16)}
     path = save(tmp_path / 'long.pth', state)
-    with pytest.raises(DuGIError, match=r'long.pth has.* blocks3.7.norm1.bias:'):
+    with pytest.raises(DuGIError, match=r'long.pth .*it has.* blocks3.7.norm1.bias:'):
         load(path)
 
 
@@ -189,6 +206,105 @@ def test_a_failed_load_raises_before_training(tmp_path, pretrained):
         load(path, arch=dict(ARCH, depths=(1, 1, 3)))
     with pytest.raises(DuGIError, match='has, and the model not, blocks3.1'):
         load(path, arch=dict(ARCH, depths=(1, 1, 1)))
+
+
+def test_a_renamed_tensor_is_named(tmp_path, pretrained):
+    """Both names, and that one may be the other."""
+    state = pretrained.state_dict()
+    state['blocks3.0.attn.qkv_w'] = state.pop('blocks3.0.attn.qkv.weight')
+    path = save(tmp_path / 'x.pth', state)
+    with pytest.raises(
+        DuGIError,
+        match=r'lacks blocks3.0.attn.qkv.weight; has, and the model not, '
+        r'blocks3.0.attn.qkv_w: a renamed tensor: .*qkv_w may be what',
+    ):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ('prefix', 'cause'),
+    [
+        ('encoder.', "wrong prefix: .* below 'encoder.'"),
+        ('model.backbone.', "wrong prefix: .* below 'model.backbone.'"),
+        ('x', 'another network'),
+    ],
+)
+def test_a_wrong_prefix_is_named(tmp_path, pretrained, prefix, cause):
+    """Where the encoder lies in the file, if it lies there."""
+    path = save(tmp_path / 'x.pth', pretrained.state_dict(), prefix)
+    with pytest.raises(DuGIError, match=cause) as caught:
+        load(path)
+    assert '\n' not in str(caught.value)
+
+
+def test_levels_of_strict(tmp_path, pretrained, log):
+    """``complete`` lets the file hold more; ``warn`` loads what fits and says so."""
+    state = pretrained.state_dict()
+    path = save(tmp_path / 'more.pth', {**state, 'head.fc.weight': torch.zeros(2)})
+    with pytest.raises(DuGIError, match='head.fc.weight: a full model instead of'):
+        load(path)
+    model = load(path, strict='complete')
+    assert torch.equal(model.patch_embed4.weight, state['patch_embed4.weight'])
+    del state['blocks3.1.mlp.fc1.weight']
+    state['patch_embed4.weight'] = torch.zeros(2, 2)
+    path = save(tmp_path / 'less.pth', state)
+    with pytest.raises(DuGIError, match='lacks blocks3.1.*has patch_embed4.weight'):
+        load(path, strict='complete')
+    model = load(path, strict='warn')
+    assert torch.equal(model.pos_embed, state['pos_embed'])
+    assert any('less.pth does not fit ConvViT' in m for m in log)
+    assert any(f'Loaded {DENSE - 2}/{DENSE} tensors' in m for m in log)
+    with pytest.raises(DuGIError, match="strict='exakt' .*did you mean 'exact'"):
+        load(path, strict='exakt')
+
+
+def test_the_sum_is_verified(tmp_path, pretrained):
+    """A file with another SHA-256 than the config names is not loaded."""
+    path = save(tmp_path / 'x.pth', pretrained.state_dict())
+    load(path, digest=sha256(path).upper())
+    with pytest.raises(DuGIError, match=f'x.pth has sha256 {sha256(path)}, not 00'):
+        load(path, digest='00' * 32)
+
+
+def published_state(pretrained) -> dict:
+    """The encoder among the rest of a published DuGI-MAE file."""
+    decoder = MaskedDecoder(16, 12, 2, 3, img_size=64)
+    return {
+        **pretrained.state_dict(),
+        **decoder.state_dict(),
+        'patch_embed.proj.weight': torch.zeros(16, 3, 16, 16),
+        'patch_embed.proj.bias': torch.zeros(16),
+        'var_ffns.0.weight': torch.zeros(3),
+    }
+
+
+@pytest.mark.parametrize('cls', [ConvViT, MaskedConvViT])
+@pytest.mark.parametrize('ending', ['pth', 'safetensors'])
+def test_published_files_load_as_they_are(tmp_path, pretrained, cls, ending):
+    """Key ``model``, decoder and the rest beside the encoder: no conversion before."""
+    state, path = published_state(pretrained), str(tmp_path / f'published.{ending}')
+    if ending == 'pth':
+        args = argparse.Namespace(lr=1e-3)
+        torch.save(dict(model=state, args=args, epoch=399), path)
+    else:
+        save_file(state, path)
+    for name, value in load(path, cls).state_dict().items():
+        assert torch.equal(value, state[name]), name
+
+
+def test_layer_scale_of_a_published_file_is_folded(tmp_path, pretrained):
+    """A fine-tuned MCMAE encoder is converted while it is loaded."""
+    state = published_state(pretrained)
+    state['blocks3.0.gamma_1'] = torch.full((16,), 2.0)
+    torch.save(dict(model=state), tmp_path / 'x.pth')
+    model = load(str(tmp_path / 'x.pth'))
+    torch.testing.assert_close(
+        model.blocks3[0].attn.proj.weight.data, 2 * state['blocks3.0.attn.proj.weight']
+    )
+    state['blocks3.0.gamma_1'] = torch.ones(3)
+    torch.save(dict(model=state), tmp_path / 'x.pth')
+    with pytest.raises(DuGIError, match=r'x.pth: blocks3.0.gamma_1 is \(3,\)'):
+        load(str(tmp_path / 'x.pth'))
 
 
 def test_missing_and_damaged_files(tmp_path):

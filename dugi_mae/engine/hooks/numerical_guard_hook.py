@@ -1,0 +1,130 @@
+"""What happens when the loss is not a number."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from mmengine.dist import all_reduce
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.optim import OptimWrapper
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+from torch import Tensor
+
+from dugi_mae.errors import DuGIError
+
+
+def _paths(data_batch) -> list[str]:
+    """Files of a batch, as far as its samples tell."""
+    samples = data_batch.get('data_samples') if isinstance(data_batch, dict) else None
+    return [str(getattr(sample, 'img_path', 'unknown')) for sample in samples or ()]
+
+
+def _has_gradients(wrapper: OptimWrapper) -> bool:
+    groups = wrapper.optimizer.param_groups
+    return any(p.grad is not None for group in groups for p in group['params'])
+
+
+@HOOKS.register_module()
+class NumericalGuardHook(Hook):
+    """Skip iterations whose loss is not finite, and stop when they do not end.
+
+    A loss of NaN or infinity updates nothing: the iteration is skipped on all processes
+    together, counted and logged with its files. ``max_in_a_row`` of them end the
+    training; the files and losses of the last batches are then in
+    ``WORK_DIR/non_finite_batches.json``. With mixed precision, a finite loss whose
+    gradients overflow is not an error: the scaler skips the step and lowers its scale;
+    such steps are counted apart. The counts, ``skipped_iterations`` and
+    ``amp_overflows``, are in the message hub's runtime info and go on after a resume.
+
+    Works with any :class:`mmengine.optim.OptimWrapper`. Registered in mmengine's root.
+
+    Args:
+        max_in_a_row: So many skipped iterations end the training.
+
+    Raises:
+        DuGIError: If ``max_in_a_row`` is less than 1, or when training is ended.
+    """
+
+    def __init__(self, max_in_a_row: int = 10) -> None:
+        if max_in_a_row < 1:
+            raise DuGIError(f'max_in_a_row={max_in_a_row} must be at least 1')
+        self.max_in_a_row = max_in_a_row
+        self._skipped = False
+        self._overflowed = False
+        self._batches: list[dict] = []
+
+    def before_train(self, runner: Runner) -> None:
+        """Watch over the optimizer wrapper, whichever it is."""
+        wrapper = runner.optim_wrapper
+        if isinstance(wrapper, OptimWrapper):
+            wrapper.update_params = self._guard(wrapper, wrapper.update_params)
+
+    def _guard(self, wrapper: OptimWrapper, update: Callable) -> Callable:
+        scaler = getattr(wrapper, 'loss_scaler', None)
+
+        def update_params(loss: Tensor, *args, **kwargs) -> None:
+            finite = torch.isfinite(loss.detach()).all().to(torch.int32)
+            all_reduce(finite, 'min')
+            self._skipped = not finite.item()
+            self._overflowed = False
+            if not self._skipped:
+                scale = scaler.get_scale() if scaler else 0.0
+                update(loss, *args, **kwargs)
+                self._overflowed = scaler is not None and scaler.get_scale() < scale
+                return
+            # The wrapper counts iterations to know when accumulated gradients are due.
+            wrapper._inner_count += 1
+            if wrapper.should_update() and _has_gradients(wrapper):
+                wrapper.step()
+                wrapper.zero_grad()
+
+        return update_params
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+    ) -> None:
+        """Count, and stop when enough is enough."""
+        if self._overflowed:
+            count = self._count(runner, 'amp_overflows')
+            print_log(
+                f'iteration {runner.iter + 1}: gradients overflow in half precision; '
+                f'the step is skipped and the scale lowered ({count} so far)',
+                'current',
+            )
+        if not self._skipped:
+            self._batches.clear()
+            return
+        losses = {name: value.tolist() for name, value in (outputs or {}).items()}
+        batch = dict(
+            iteration=runner.iter + 1, losses=str(losses), paths=_paths(data_batch)
+        )
+        self._batches.append(batch)
+        count = self._count(runner, 'skipped_iterations')
+        print_log(
+            f'iteration {batch["iteration"]} is skipped ({count} so far), its loss is '
+            f'not finite: {losses}; files: {", ".join(batch["paths"])}',
+            'current',
+            logging.WARNING,
+        )
+        if len(self._batches) >= self.max_in_a_row:
+            report = Path(runner.work_dir) / 'non_finite_batches.json'
+            if runner.rank == 0:
+                report.write_text(json.dumps(self._batches, indent=1) + '\n')
+            raise DuGIError(
+                f'the loss was not finite {len(self._batches)} times in a row, at '
+                f'iteration {batch["iteration"]}: look at the files in {report}, or '
+                'lower optim_wrapper.optimizer.lr'
+            )
+
+    @staticmethod
+    def _count(runner: Runner, name: str) -> int:
+        hub = runner.message_hub
+        count = hub.runtime_info.get(name, 0) + 1
+        hub.update_info(name, count)
+        return count

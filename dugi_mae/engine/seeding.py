@@ -1,0 +1,129 @@
+"""Randomness that is a function of where a run stands, not of how it got there."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+
+def derive_seed(*key: int) -> int:
+    """Hash whole numbers of at least 0 to a seed of 32 bits."""
+    return int(np.random.SeedSequence(key).generate_state(1)[0])
+
+
+def seed_iteration(*key: int) -> None:
+    """Seed Python, NumPy and torch (all devices) for one training iteration."""
+    seed = derive_seed(*key)
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def get_random_states() -> dict[str, Any]:
+    """States of the generators of Python, NumPy and torch.
+
+    Returns:
+        Tensors and numbers only, so that a safe load of a checkpoint reads them.
+    """
+    name, keys, *rest = np.random.get_state()
+    return dict(
+        python=random.getstate(),
+        numpy=(name, torch.from_numpy(keys.astype(np.int64)), *rest),
+        torch=torch.get_rng_state(),
+        cuda=torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    )
+
+
+def set_random_states(states: dict[str, Any]) -> None:
+    """Put back what :func:`get_random_states` returned."""
+    version, words, gauss = states['python']
+    random.setstate((version, tuple(words), gauss))
+    name, keys, *rest = states['numpy']
+    np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), *rest))
+    torch.set_rng_state(states['torch'].cpu())
+    if len(states['cuda']) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all([state.cpu() for state in states['cuda']])
+
+
+class SampleIndex(int):
+    """An index into a data set that knows its place in the order of samples.
+
+    Attributes:
+        place: Epoch and number of the sample in it.
+    """
+
+    place: tuple[int, int]
+
+    def __new__(cls, index: int, place: tuple[int, int]) -> SampleIndex:
+        """Make an index with a place."""
+        self = super().__new__(cls, index)
+        self.place = place
+        return self
+
+    def __reduce__(self) -> tuple:
+        return SampleIndex, (int(self), self.place)
+
+
+class _PlacedSampler(Sampler):
+    """A sampler whose indices know their place; for the rest the one it wraps."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        self.sampler = sampler
+        self.skipped = 0
+        if hasattr(sampler, 'skip'):
+            # mmengine's loop tells the sampler itself where a resumed run goes on.
+            sampler.skip = partial(self._skip, sampler.skip)
+
+    def _skip(self, skip: Callable[[int], None], num_samples: int) -> None:
+        self.skipped = num_samples
+        skip(num_samples)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.sampler, name)
+
+    def __iter__(self) -> Iterator[SampleIndex]:
+        epoch = getattr(self.sampler, 'epoch', 0)
+        for number, index in enumerate(self.sampler, self.skipped):
+            yield SampleIndex(index, (epoch, number))
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+
+def _load_samples(dataset: Dataset, key: tuple[int, ...], indices: list) -> list:
+    """Load one batch; what is drawn for a sample depends on its place alone."""
+    samples = []
+    for index in indices:
+        # A batch sampler may add indices of its own: those draw as they always did.
+        if isinstance(index, SampleIndex):
+            seed = derive_seed(*key, *index.place)
+            random.seed(seed)
+            np.random.seed(seed)
+            torch.default_generator.manual_seed(seed)
+            index = int(index)
+        samples.append(dataset[index])
+    return samples
+
+
+def seed_samples(loader: DataLoader, *key: int) -> None:
+    """Seed each sample of a loader by its epoch and number in the epoch's order.
+
+    Call it before the loader is iterated over. Data set, pipeline, sampler and workers
+    stay what they are: the sampler's indices carry their place, and the loader asks
+    the data set for a batch through ``__getitems__``, as torch defines it. Loaders
+    without batches and iterable data sets are left alone.
+
+    Args:
+        loader: Changed in place.
+        *key: Whole numbers that tell runs and processes apart.
+    """
+    batches = loader.batch_sampler
+    if hasattr(batches, 'sampler') and not isinstance(batches.sampler, _PlacedSampler):
+        batches.sampler = _PlacedSampler(batches.sampler)
+        loader.dataset.__getitems__ = partial(_load_samples, loader.dataset, key)

@@ -1,0 +1,48 @@
+"""Parts that cannot work together are refused when the model is built."""
+
+from __future__ import annotations
+
+import pytest
+from mmengine.config import Config
+from mmpretrain.registry import MODELS
+from torch import nn
+
+from dugi_mae.errors import DuGIError
+
+
+@pytest.fixture
+def config(toy_pretrain_model) -> Config:
+    """A toy pre-training config that works."""
+    return Config.fromfile(toy_pretrain_model[0])
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'message'),
+    [
+        ('guidance.embed_dims', 24, 'guidance.embed_dims=24 .* set .*embed_dims=16'),
+        ('neck.embed_dims', 24, 'model.neck.embed_dims=24 .*embed_dims=16'),
+        ('backbone.in_channels', 1, 'in_channels=3 does not .* set .*in_channels=1'),
+        ('guidance.in_channels', 1, 'model.guidance.in_channels=1 .*in_channels=3'),
+        ('masking.patch_size', 8, 'model.masking.patch_size=8 .*patch_size=16'),
+        ('head.patch_size', 32, 'model.head.patch_size=32 .*patch_size=16'),
+        ('neck.out_channels', 1, 'set model.neck.patch_size=16 and .*out_channels=3'),
+        ('backbone.img_size', 16, 'model.masking.mask_ratio=0.75 keeps 1 of 1 tokens'),
+        ('masking.mask_ratio', 1.5, 'mask_ratio=1.5 .* such as 0.75'),
+        ('masking.mask_rato', 0.5, "'mask_rato' is unknown: did you mean 'mask_ratio'"),
+        ('backbone.windw', 7, "key of MaskedConvViT='windw' is unknown"),
+        ('neck.decoder_dept', 2, "did you mean 'decoder_depth'"),
+    ],
+)
+def test_what_does_not_fit_is_named(config, key, value, message):
+    """The key, its value and the one that fits, in one line, before any image."""
+    config.merge_from_dict({f'model.{key}': value})
+    with pytest.raises(DuGIError, match=message) as caught:
+        MODELS.build(config.model)
+    assert '\n' not in str(caught.value)
+
+
+def test_parts_of_a_users_own_are_not_asked(config):
+    """A masking or guidance without these settings is taken as it is."""
+    config.model.masking = nn.Identity()
+    config.model.guidance = nn.Identity()
+    assert isinstance(MODELS.build(config.model).masking, nn.Identity)
