@@ -8,6 +8,8 @@ model = dict(
         in_channels=[64, 128, 192, 192, 3],
         in_index=[0, 1, 2, 3, -1],
         channels=8,
+        # Bright spots that fit into 11x11 pixels, as a fourth channel of the stem.
+        top_hat_radius=5,
         deep_supervision=0.0,
         norm_cfg=dict(type='BN', requires_grad=True),
         loss_decode=[
