@@ -11,7 +11,7 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
-MIM_CONTENT = ('configs', 'tools', 'model-index.yml')
+MIM_CONTENT = ('configs', 'tools', 'weights', 'model-index.yml')
 
 
 def read_version() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -99,6 +100,17 @@ def test_named_files_exist(page):
     assert [path for path in named if not (ROOT / path).is_file()] == []
 
 
+def host_tool_source(command: list[str]) -> str:
+    """The code of the host's tool that a `host_tool.py` command runs, if any."""
+    tool = runpy.run_path(str(ROOT / 'tools/host_tool.py'))
+    words = command[command.index('tools/host_tool.py') + 1 :]
+    host = words[1] if words[0] == '--host' else None
+    name, *arguments = words[2:] if host else words
+    if name.startswith('--'):
+        return ''
+    return tool['find_tool'](name, host or tool['host_of'](arguments)).read_text()
+
+
 @pytest.mark.parametrize('page', PAGES)
 def test_flags_exist(page):
     """A flag after one of our tools is one that this tool knows."""
@@ -109,6 +121,8 @@ def test_flags_exist(page):
             continue
         name = re.sub(r'(dist|slurm)_(\w+)\.sh', r'\2.py', tool)
         known = read(name) + (common if 'add_common_arguments' in read(name) else '')
+        if name == 'tools/host_tool.py':
+            known += host_tool_source(command) + "'--help'"
         flags = [word for word in command if word.startswith('--')]
         assert [flag for flag in flags if f"'{flag}'" not in known] == [], command
 
@@ -130,7 +144,7 @@ def test_overridden_settings_fit_the_config(page):
             node = config
             for key in parents:
                 node = node[int(key)] if key.isdigit() else node[key]
-            assert isinstance(node, dict), pair
+            assert isinstance(node, (dict, Config)), pair
             assert last not in ('data_root', 'checkpoint', 'type') or last in node, pair
 
 

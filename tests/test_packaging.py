@@ -15,7 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 
 SOURCES = ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'README.md')
-FOLDERS = ('dugi_mae', 'configs', 'tools', 'requirements', 'tests')
+FOLDERS = ('dugi_mae', 'configs', 'tools', 'weights', 'requirements', 'tests')
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_editable_install_links_mim(checkout: Path) -> None:
     (checkout / 'dist').mkdir()
     build(checkout, 'build_editable')
     mim = checkout / 'dugi_mae' / '.mim'
-    for name in ('configs', 'tools', 'model-index.yml'):
+    for name in ('configs', 'tools', 'weights', 'model-index.yml'):
         assert (mim / name).is_symlink()
         assert (mim / name).resolve() == checkout / name
 

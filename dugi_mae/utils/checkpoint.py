@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import math
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.ops import resize_pos_embed
 from dugi_mae.utils.only_weights import only_weights, unreadable
+
+#: The end of a published file's name; eight digits that are a date are none.
+_HASH_IN_NAME = re.compile(r'-(?!(?:19|20)\d{6}\.)([0-9a-f]{8})\.(?:pth|safetensors)$')
+#: Where our safetensors files hold what mmengine calls ``meta``, as JSON.
+_META = 'dugi_mae_meta'
 
 
 def adapt_input_channels(state_dict: dict, key: str, conv: nn.Conv2d) -> None:
@@ -71,11 +79,34 @@ def check_checkpoint(path: str | Path, remedy: str = 'check the path') -> None:
         raise DuGIError(f'checkpoint {path} does not exist: {remedy}')
 
 
+def _check_hash_in_name(path: Path) -> None:
+    """Raise where a file is not the one that its name says."""
+    found = _HASH_IN_NAME.search(path.name)
+    digest = file_sha256(path) if found else ''
+    if found and not digest.startswith(found[1]):
+        raise DuGIError(
+            f'{path} has sha256 {digest}, its name says {found[1]}: it is damaged or '
+            'another file, get it again or rename it'
+        )
+
+
 def _read_safetensors(path: str | Path, device: str) -> dict:
     """Tensors and text of a safetensors file, in the layout of mmengine."""
     with safe_open(path, 'pt', device) as file:
         state_dict = {key: file.get_tensor(key) for key in file.keys()}
-        return dict(state_dict=state_dict, meta=file.metadata() or {})
+        text = file.metadata() or {}
+    meta = json.loads(text[_META]) if _META in text else text
+    return dict(state_dict=state_dict, meta=meta)
+
+
+def _save_safetensors(content: dict, path: Path) -> None:
+    """Write what :func:`_read_safetensors` reads; tuples become lists."""
+    # One entry: the order of several changes from run to run, and so would the hash.
+    text = {_META: json.dumps(content.get('meta', {}))}
+    # Tensors that share memory or are no whole block of it are refused as they are.
+    tensors = {k: v.detach().cpu().clone() for k, v in content['state_dict'].items()}
+    tensors = {k: v.contiguous() for k, v in tensors.items()}
+    path.write_bytes(save(tensors, text))
 
 
 def read_checkpoint(
@@ -95,10 +126,12 @@ def read_checkpoint(
         What the file holds; of safetensors ``state_dict`` and, in ``meta``, its text.
 
     Raises:
-        DuGIError: If the file is missing, damaged or holds objects that only an unsafe
+        DuGIError: If the file is missing, damaged, not the one whose SHA-256 begins as
+            its name ends (``NAME-9231b639.pth``), or holds objects that only an unsafe
             load could build.
     """
     check_checkpoint(path)
+    _check_hash_in_name(Path(path))
     try:
         if Path(path).suffix == '.safetensors':
             named = isinstance(map_location, (str, torch.device))
@@ -144,7 +177,8 @@ def write_checkpoint(content: dict, path: str | Path) -> str:
 
     Args:
         content: What :func:`read_checkpoint` is to return.
-        path: The file; its folder is made.
+        path: The file; its folder is made. ``.safetensors`` holds the ``state_dict``
+            and, as text, ``meta``.
 
     Returns:
         The file's SHA-256; equal content gives equal files.
@@ -156,10 +190,13 @@ def write_checkpoint(content: dict, path: str | Path) -> str:
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # An open file, not a name: torch would store the name, and equal weights
-        # would not give equal files.
-        with temporary.open('wb') as file:
-            torch.save(content, file)
+        if path.suffix == '.safetensors':
+            _save_safetensors(content, temporary)
+        else:
+            # An open file, not a name: torch would store the name, and equal weights
+            # would not give equal files.
+            with temporary.open('wb') as file:
+                torch.save(content, file)
         digest = file_sha256(temporary)
         temporary.replace(path)
     except OSError as error:

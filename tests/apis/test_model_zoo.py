@@ -10,6 +10,7 @@ from mmpretrain.apis.model import ModelHub
 
 import dugi_mae
 from dugi_mae.apis.model_zoo import register_models
+from dugi_mae.utils.checkpoint import file_sha256, read_state_dict
 
 ARCH = dict(_delete_=True, embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)
 
@@ -47,6 +48,22 @@ def test_get_model_by_name():
     )
     images = torch.randn(1, 3, 64, 64)
     assert model.backbone(images, model.masking(images)).shape == (1, 4, 16)
+
+
+def test_published_weights(repo_root, monkeypatch, tmp_path):
+    """The file of a metafile has its SHA-256 and loads by name from any folder."""
+    metafile = yaml.safe_load((repo_root / 'configs/pretrain/metafile.yml').read_text())
+    entries = [model for model in metafile['Models'] if model['Weights']]
+    assert entries
+    monkeypatch.chdir(tmp_path)
+    for entry in entries:
+        file = repo_root / entry['Weights']
+        assert file.suffix == '.safetensors'
+        assert file_sha256(file) == entry['Metadata']['SHA256']
+        assert file.stem.endswith(entry['Metadata']['SHA256'][:8])
+        model = get_model(entry['Name'], pretrained=True)
+        for name, value in read_state_dict(file).items():
+            assert model.state_dict()[name].equal(value.float()), name
 
 
 def test_unknown_names_are_refused():

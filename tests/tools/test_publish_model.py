@@ -70,10 +70,33 @@ def test_only_what_others_need(publish, trained, tmp_path, capsys):
     assert f'sha256 {digest}' in printed
 
 
-def test_equal_weights_give_equal_files(publish, trained, tmp_path):
+def test_safetensors(publish, trained, tmp_path):
+    """By the ending a file that cannot hold code, with the same content."""
+    publish(trained, tmp_path / 'out' / 'tiny.safetensors')
+    (file,) = (tmp_path / 'out').iterdir()
+    content = read_checkpoint(file)
+    assert content['state_dict']['backbone.weight'].equal(torch.arange(6.0).view(2, 3))
+    assert content['meta']['dataset_meta'] == dict(CLASSES=['person', 'car'])
+    assert content['meta']['epoch'] == 3
+
+
+@pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
+def test_the_name_is_compared(publish, trained, tmp_path, suffix):
+    """A published file that was changed on its way is not loaded."""
+    publish(trained, tmp_path / 'out' / f'tiny.{suffix}')
+    (file,) = (tmp_path / 'out').iterdir()
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(DuGIError, match=r'has sha256 \w+, its name says \w{8}: it is'):
+        read_checkpoint(file)
+
+
+@pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
+def test_equal_weights_give_equal_files(publish, trained, tmp_path, suffix):
     """Published twice, under two names, the hash is the same."""
     for name in ('a', 'b'):
-        publish(trained, tmp_path / 'out' / f'{name}.pth')
+        publish(trained, tmp_path / 'out' / f'{name}.{suffix}')
     one, other = (f.name.split('-')[1] for f in (tmp_path / 'out').iterdir())
     assert one == other
 
@@ -95,7 +118,7 @@ def test_code_is_not_run(publish, tmp_path):
     ('content', 'name', 'message'),
     [
         (dict(model={'a': torch.zeros(1)}), 'out.pth', 'has no state_dict.*convert_ch'),
-        (dict(state_dict={'a': torch.zeros(1)}), 'out.bin', 'out.bin: name a .pth'),
+        (dict(state_dict={'a': torch.zeros(1)}), 'out.bin', 'out.bin: name a .pth or'),
     ],
 )
 def test_bad_input(publish, tmp_path, content, name, message):

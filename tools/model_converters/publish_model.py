@@ -2,7 +2,8 @@
 
 Keeps the weights and what the hosts' inferencers ask for, the classes. Optimizer, logs
 and the config, which holds paths of this machine, are left out. The file gets the first
-eight digits of its SHA-256 into its name, as in every OpenMMLab model zoo.
+eight digits of its SHA-256 into its name, as in every OpenMMLab model zoo; they are
+compared whenever it is loaded.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('source', metavar='SRC', help='checkpoint of a training run')
-    parser.add_argument('destination', metavar='DST', help='file to write, NAME.pth')
+    parser.add_argument(
+        'destination', metavar='DST', help='file to write, .pth or .safetensors'
+    )
     return parser.parse_args()
 
 
@@ -33,8 +36,8 @@ def main() -> None:
     """Read, keep what is needed, write, rename."""
     args = parse_args()
     destination = Path(args.destination)
-    if destination.suffix != '.pth':
-        raise DuGIError(f'DST {destination}: name a .pth file')
+    if destination.suffix not in ('.pth', '.safetensors'):
+        raise DuGIError(f'DST {destination}: name a .pth or .safetensors file')
     content = read_checkpoint(args.source)
     if not isinstance(content.get('state_dict'), dict):
         raise DuGIError(
@@ -46,7 +49,9 @@ def main() -> None:
     meta['dugi_mae_version'] = __version__
     state_dict = content['state_dict']
     digest = write_checkpoint(dict(state_dict=state_dict, meta=meta), destination)
-    final = destination.with_name(f'{destination.stem}-{digest[:8]}.pth')
+    final = destination.with_name(
+        f'{destination.stem}-{digest[:8]}{destination.suffix}'
+    )
     destination.replace(final)
     print(
         f'{len(state_dict)} tensors kept; left out: {", ".join(left_out) or "nothing"}'
