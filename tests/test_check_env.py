@@ -91,7 +91,7 @@ def test_bare_python_is_told_everything(site: FakeSite) -> None:
     assert code == 1
     for name in ('torch', 'mm family', 'mmengine', 'mmcv', 'mmpretrain', 'dugi_mae'):
         assert line_of(report, name).startswith('FAILED')
-    assert 'pip install "torch>=2.1" torchvision' in report
+    assert 'pip install "torch>=2.6" torchvision' in report
     assert 'MMCV_WITH_OPS=1' in report
     assert f'make -C {site.script.parents[1]} env' in report
 

@@ -112,13 +112,13 @@ def check_python() -> Finding:
 
 def check_torch() -> list[Finding]:
     """Torch, its device, and a torchvision that was built for it."""
-    mend = f'{PIP} install "torch>=2.1" torchvision'
+    mend = f'{PIP} install "torch>=2.6" torchvision'
     torch, reason = try_import('torch')
     if torch is None:
         return [Finding('torch', 'FAILED', reason, mend)]
     version = version_of(torch)
-    if not at_least(version, 2, 1):
-        return [Finding('torch', 'FAILED', f'{version}, 2.1 is needed', mend)]
+    if not at_least(version, 2, 6):
+        return [Finding('torch', 'FAILED', f'{version}, 2.6 is needed', mend)]
     findings = [Finding('torch', 'ok', version), check_cuda(torch)]
 
     torchvision, reason = try_import('torchvision')
