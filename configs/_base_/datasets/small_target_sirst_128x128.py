@@ -14,7 +14,8 @@ train_dataloader = dict(
                     for s in (1.0, 1.25, 1.5)
                 ],
             ),
-            dict(type='TargetCrop', crop_size=(128, 128), prob=0.5),
+            # The other half aims at what is taken for targets: that is rare.
+            dict(type='TargetCrop', crop_size=(128, 128), prob=0.5, clutter_prob=0.8),
             dict(type='RandomFlip', prob=0.5, direction='horizontal'),
             dict(type='RandomFlip', prob=0.5, direction='vertical'),
             # Of grey images it changes brightness and contrast only.

@@ -1,7 +1,8 @@
-"""A random crop that cuts no small target in two when it aims at one."""
+"""A random crop that aims at small targets, and at what is taken for them."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
@@ -11,6 +12,8 @@ from scipy import ndimage
 from dugi_mae.errors import DuGIError
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
+#: Side in pixels of the square into which clutter that looks like a target fits.
+_SPOT = 11
 
 
 def find_targets(mask: np.ndarray) -> tuple[np.ndarray, list[tuple[slice, slice]]]:
@@ -43,14 +46,43 @@ def crop_range(start: int, stop: int, crop: int, length: int) -> tuple[int, int]
     return (low, high) if low <= high else (high, low)
 
 
+def draw_clutter(image: np.ndarray, mask: np.ndarray) -> tuple[slice, slice] | None:
+    """Draw a bright spot that is no target.
+
+    A pixel is drawn in proportion to the square of its white top-hat, so that the
+    strongest clutter comes most often, and noise where there is nothing else.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, C)``, 8-bit, 16-bit or float.
+        mask: ``(H, W)``, 1 at targets.
+
+    Returns:
+        Its row and column; ``None`` where nothing stands out.
+    """
+    grey = image if image.ndim == 2 else image.mean(axis=2)
+    square = np.ones((_SPOT, _SPOT), np.uint8)
+    grey = grey.astype(np.float32)
+    weight = cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, square).astype(np.float64) ** 2
+    # A target's rim is bright too.
+    weight[cv2.dilate((mask == 1).astype(np.uint8), square) > 0] = 0
+    total = np.cumsum(weight)
+    if not total[-1] > 0:
+        return None
+    index = np.searchsorted(total, np.random.rand() * total[-1], side='right')
+    row, col = np.unravel_index(min(index, total.size - 1), weight.shape)
+    return slice(row, row + 1), slice(col, col + 1)
+
+
 @TRANSFORMS.register_module()
 class TargetCrop(BaseTransform):
-    """Crop around a target or anywhere.
+    """Crop around a target, around clutter or anywhere.
 
     With probability ``prob`` the crop holds one whole target of the image, picked at
-    random, at a place drawn evenly from all those that keep it whole. Otherwise, and in
-    images without target, it lies anywhere. A side shorter than the crop is kept as it
-    is; the host's preprocessor pads it.
+    random, at a place drawn evenly from all those that keep it whole. Of the other
+    crops a share of ``clutter_prob`` holds a bright spot that is no target, see
+    :func:`draw_clutter`. The rest, and crops of images without such a place, lie
+    anywhere. A side shorter than the crop is kept as it is; the host's preprocessor
+    pads it.
 
     Required keys: ``img`` ``(H, W, C)``, ``gt_seg_map`` ``(H, W)``, ``seg_fields``.
     Changed keys: these and ``img_shape``.
@@ -58,43 +90,54 @@ class TargetCrop(BaseTransform):
     Args:
         crop_size: ``(height, width)`` in pixels.
         prob: Probability of aiming at a target, 0..1.
+        clutter_prob: Probability, in crops that do not, of aiming at clutter, 0..1.
 
     Raises:
-        DuGIError: If ``crop_size`` or ``prob`` is out of range.
+        DuGIError: If an argument is out of range.
     """
 
-    def __init__(self, crop_size: tuple[int, int], prob: float = 0.5) -> None:
+    def __init__(
+        self, crop_size: tuple[int, int], prob: float = 0.5, clutter_prob: float = 0.0
+    ) -> None:
         if len(crop_size) != 2 or min(crop_size) < 1:
             raise DuGIError(f'crop_size={crop_size}: give (height, width) in pixels')
-        if not 0 <= prob <= 1:
-            raise DuGIError(f'prob={prob} is no probability: choose from 0 to 1')
+        for name, value in (('prob', prob), ('clutter_prob', clutter_prob)):
+            if not 0 <= value <= 1:
+                raise DuGIError(f'{name}={value} is no probability: choose from 0 to 1')
         self.crop_size = tuple(crop_size)
         self.prob = prob
+        self.clutter_prob = clutter_prob
 
     @cache_randomness
-    def place(self, mask: np.ndarray) -> tuple[slice, slice]:
-        """Rows and columns of the crop for a label map ``(H, W)``."""
+    def place(self, image: np.ndarray, mask: np.ndarray) -> tuple[slice, slice]:
+        """Rows and columns of the crop for an image and its label map ``(H, W)``."""
         crop = [min(c, n) for c, n in zip(self.crop_size, mask.shape, strict=True)]
         ranges = [(0, n - c) for c, n in zip(crop, mask.shape, strict=True)]
+        box = None
         if np.random.rand() < self.prob:
             _, targets = find_targets(mask)
-            if targets:
-                box = targets[np.random.randint(len(targets))]
-                ranges = [
-                    crop_range(side.start, side.stop, c, n)
-                    for side, c, n in zip(box, crop, mask.shape, strict=True)
-                ]
+            box = targets[np.random.randint(len(targets))] if targets else None
+        elif np.random.rand() < self.clutter_prob:
+            box = draw_clutter(image, mask)
+        if box is not None:
+            ranges = [
+                crop_range(side.start, side.stop, c, n)
+                for side, c, n in zip(box, crop, mask.shape, strict=True)
+            ]
         starts = [np.random.randint(low, high + 1) for low, high in ranges]
         rows, cols = (slice(s, s + c) for s, c in zip(starts, crop, strict=True))
         return rows, cols
 
     def transform(self, results: dict) -> dict:
         """Crop image and label maps."""
-        rows, cols = self.place(results['gt_seg_map'])
+        rows, cols = self.place(results['img'], results['gt_seg_map'])
         for key in ('img', *results['seg_fields']):
             results[key] = results[key][rows, cols]
         results['img_shape'] = results['img'].shape[:2]
         return results
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(crop_size={self.crop_size}, prob={self.prob})'
+        return (
+            f'{type(self).__name__}(crop_size={self.crop_size}, prob={self.prob}, '
+            f'clutter_prob={self.clutter_prob})'
+        )
