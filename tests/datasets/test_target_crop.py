@@ -5,7 +5,7 @@ import pytest
 from mmengine.registry import TRANSFORMS
 
 from dugi_mae.datasets.transforms import TargetCrop
-from dugi_mae.datasets.transforms.target_crop import crop_range
+from dugi_mae.datasets.transforms.target_crop import crop_range, draw_clutter
 from dugi_mae.errors import DuGIError
 
 
@@ -113,12 +113,54 @@ def test_seed_decides():
     assert (results[0] == results[1]).all()
 
 
+@pytest.mark.parametrize('dtype', [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize('channels', [None, 1, 3])
+def test_clutter_is_drawn_by_its_height(dtype, channels):
+    """Spots that are no targets, four times as often where they are twice as high.
+
+    What is wide, like a bright cloud, and the target itself with its rim never are.
+    """
+    image, mask = np.zeros((60, 80), dtype), np.zeros((60, 80), np.uint8)
+    image[5, 5], image[50, 70] = 50, 100
+    image[20:40, 20:40] = 200
+    image[10:13, 60:63], mask[11, 61] = 250, 1
+    if channels:
+        image = np.repeat(image[..., None], channels, axis=2)
+    np.random.seed(0)
+    drawn = [tuple(s.start for s in draw_clutter(image, mask)) for _ in range(1000)]
+    assert set(drawn) == {(5, 5), (50, 70)}
+    assert 3 < drawn.count((50, 70)) / drawn.count((5, 5)) < 5
+
+
+def test_crops_of_clutter():
+    """With ``clutter_prob=1`` the crops that miss targets hold clutter."""
+    for _ in range(100):
+        given = sample(100, 120, [(10, 10, 13, 13)])
+        given['img'] = np.zeros((100, 120), np.float32)
+        given['img'][80, 90] = given['img'][11, 11] = 1
+        result = TargetCrop((32, 24), prob=0.0, clutter_prob=1.0).transform(given)
+        assert result['img'].shape == (32, 24)
+        assert result['img'].max() == 1
+        assert not result['gt_seg_map'].any()
+
+
+@pytest.mark.parametrize('value', [0, 7])
+def test_no_clutter_in_a_constant_image(value):
+    """Where nothing stands out the crop lies anywhere."""
+    given = sample(40, 40, [])
+    given['img'][:] = value
+    assert draw_clutter(given['img'], given['gt_seg_map']) is None
+    result = TargetCrop((32, 24), clutter_prob=1.0).transform(given)
+    assert result['img_shape'] == (32, 24)
+
+
 @pytest.mark.parametrize(
     'arguments, message',
     [
         (dict(crop_size=(0, 8)), 'crop_size=.*pixels'),
         (dict(crop_size=(8,)), 'crop_size=.*pixels'),
         (dict(crop_size=(8, 8), prob=1.5), 'prob=1.5.*from 0 to 1'),
+        (dict(crop_size=(8, 8), clutter_prob=-1), 'clutter_prob=-1.*from 0 to 1'),
     ],
 )
 def test_bad_arguments(arguments, message):
