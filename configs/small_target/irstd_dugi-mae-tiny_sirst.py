@@ -23,4 +23,4 @@ model = dict(
 )
 # The encoder has seen few steps of pre-training: let its early layers learn too.
 optim_wrapper = dict(paramwise_cfg=dict(layer_decay_rate=0.9))
-train_cfg = dict(max_iters=2000)
+train_cfg = dict(max_iters=6000, val_interval=1000)
