@@ -50,7 +50,9 @@ def toy_config(name: str) -> Config:
     model.backbone.arch = dict(embed_dims=WIDTHS, depths=(1, 2, BLOCKS), num_heads=2)
     maps = [*WIDTHS, WIDTHS[-1]]
     user = model.neck if 'neck' in model else model.decode_head
-    user.in_channels = [maps[i] for i in model.backbone.get('out_indices', range(4))]
+    stem = user.in_channels[4:]  # the channels of the image, for heads that see it
+    out_indices = model.backbone.get('out_indices', range(4))
+    user.in_channels = [*(maps[i] for i in out_indices), *stem]
     if 'auxiliary_head' in model:
         model.auxiliary_head.in_channels = WIDTHS[-1]
     return config
