@@ -1,4 +1,4 @@
-"""The one exception type users see when what they gave us cannot be used."""
+"""What users see when something that they gave us cannot be used."""
 
 from __future__ import annotations
 
@@ -12,6 +12,18 @@ class DuGIError(ValueError):
     Every message is one line that names the offending thing and says what to do
     about it. It is a :class:`ValueError`, so generic handlers keep working.
     """
+
+
+class BadImageError(DuGIError):
+    """An image file that cannot be used.
+
+    Attributes:
+        reason: A word or two, the same for all files that are bad in the same way.
+    """
+
+    def __init__(self, message: str, reason: str = 'damaged') -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 def check_choice(name: str, value: object, choices: Iterable[object]) -> None:

@@ -175,3 +175,49 @@ model = dict(
         model = MODELS.build(Config.fromfile(config).model)
     torch.save(dict(state_dict=model.state_dict()), checkpoint)
     return config, checkpoint
+
+
+@pytest.fixture(scope='session')
+def write_bad_images() -> Callable[[Path], dict[str, str]]:
+    """Write one file of each bad kind into a folder; returns name -> reason."""
+    import struct
+    import zlib
+
+    import cv2
+    import numpy as np
+    import tifffile
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checksum = struct.pack('>I', zlib.crc32(kind + content))
+        return struct.pack('>I', len(content)) + kind + content + checksum
+
+    def write(folder: Path) -> dict[str, str]:
+        folder.mkdir(parents=True, exist_ok=True)
+        noise = np.random.RandomState(0).randint(0, 256, (40, 40)).astype(np.uint8)
+        png = cv2.imencode('.png', noise)[1].tobytes()
+        jpeg = cv2.imencode('.jpg', noise)[1].tobytes()
+        header = struct.pack('>IIBBBBB', 60_000, 60_000, 8, 0, 0, 0, 0)
+        parts = ((b'IHDR', header), (b'IDAT', zlib.compress(bytes(9))), (b'IEND', b''))
+        half = len(png) // 2
+        contents = {
+            'empty.png': b'',
+            'cut.jpg': jpeg[: len(jpeg) // 2],
+            'text.png': b'404 not found',
+            'bomb.png': png[:8] + b''.join(chunk(*part) for part in parts),
+            'damaged.png': png[:half] + bytes(200) + png[half + 200 :],
+        }
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
+        cv2.imwrite(str(folder / 'pixel.bmp'), noise[:1, :1])
+        tifffile.imwrite(folder / 'nan.tiff', np.full((40, 40), np.nan, np.float32))
+        return {
+            'empty.png': 'empty',
+            'cut.jpg': 'cut short',
+            'text.png': 'not an image',
+            'bomb.png': 'too large',
+            'damaged.png': 'damaged',
+            'pixel.bmp': 'too small',
+            'nan.tiff': 'not finite',
+        }
+
+    return write

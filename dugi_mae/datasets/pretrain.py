@@ -4,16 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
-from dugi_mae.errors import DuGIError, check_choice
+from dugi_mae.errors import BadImageError, DuGIError, check_choice
 
 IMAGE_EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
+
+
+class BadFile(NamedTuple):
+    """A file that was skipped.
+
+    Attributes:
+        path: Where it is.
+        reason: A word or two, the same for all files that are bad in the same way.
+        message: What is wrong and what to do, with the path.
+    """
+
+    path: str
+    reason: str
+    message: str
+
+
+def count_reasons(files: Iterable[BadFile]) -> str:
+    """Say how many files are bad for which reason, most frequent first."""
+    counts = Counter(file.reason for file in files)
+    return ', '.join(f'{reason}: {n}' for reason, n in counts.most_common())
 
 
 def in_val_split(relative_path: str, val_fraction: float, seed: int = 0) -> bool:
@@ -97,6 +119,12 @@ class InfraredPretrainDataset(BaseDataset):
             part depends on its relative path and ``split_seed`` alone.
         val_fraction: Expected share of the ``'val'`` part.
         split_seed: Another seed is another split.
+        skip_bad_files: Whether another image takes the place of a file that cannot be
+            used; if not, it is an error. Which one depends on the index alone, so runs
+            repeat. The sample then carries ``bad_files``, a list of :class:`BadFile`,
+            for :class:`dugi_mae.engine.DirtyDataHook`. Needs a pipeline that ends in
+            ``PackInputs``.
+        max_refetch: Most bad files in a row; more are an error.
         **kwargs: As in :class:`mmpretrain.datasets.BaseDataset` (``pipeline``,
             ``indices``, ``lazy_init``, ...).
     """
@@ -109,6 +137,8 @@ class InfraredPretrainDataset(BaseDataset):
         split: str | None = None,
         val_fraction: float = 0.05,
         split_seed: int = 0,
+        skip_bad_files: bool = False,
+        max_refetch: int = 100,
         **kwargs,
     ) -> None:
         check_choice('split', split, (None, 'train', 'val'))
@@ -130,9 +160,39 @@ class InfraredPretrainDataset(BaseDataset):
         self.split = split
         self.val_fraction = val_fraction
         self.split_seed = split_seed
+        self.skip_bad_files = skip_bad_files
         # The parent joins ann_file to a single root by itself.
         root = str(self.roots[0]) if len(self.roots) == 1 else ''
-        super().__init__(ann_file=ann_file, data_root=root, **kwargs)
+        super().__init__(
+            ann_file=ann_file, data_root=root, max_refetch=max_refetch, **kwargs
+        )
+
+    def __getitem__(self, idx: int) -> dict:
+        """Load one sample.
+
+        Raises:
+            DuGIError: If the file is bad, or ``max_refetch`` more in its place.
+        """
+        if not self.skip_bad_files:
+            return super().__getitem__(idx)
+        # Not the global generators: what a sample draws must not depend on its files.
+        draw, bad = random.Random(int(idx)), []
+        while len(bad) <= self.max_refetch:
+            try:
+                sample = super().__getitem__(idx)
+            except BadImageError as error:
+                path = self.get_data_info(idx)['img_path']
+                bad.append(BadFile(path, error.reason, str(error)))
+                idx = draw.randrange(len(self))
+                continue
+            if bad:
+                sample['data_samples'].set_metainfo(dict(bad_files=bad))
+            return sample
+        raise DuGIError(
+            f'{len(bad)} images in a row cannot be used ({count_reasons(bad)}), the '
+            f'first is {bad[0].path}: correct data_root, or check the folder with '
+            'tools/dataset_converters/verify.py'
+        )
 
     def load_data_list(self) -> list[dict]:
         """List the images.

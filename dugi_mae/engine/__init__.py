@@ -1,6 +1,7 @@
 """Training machinery: hooks and optimizer constructors."""
 
 from .hooks import (
+    DirtyDataHook,
     ExactResumeHook,
     NumericalGuardHook,
     PretrainedCheckHook,
@@ -11,6 +12,7 @@ from .hooks import (
 from .optimizers import LayerDecayOptimWrapperConstructor
 
 __all__ = [
+    'DirtyDataHook',
     'ExactResumeHook',
     'LayerDecayOptimWrapperConstructor',
     'NumericalGuardHook',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -88,4 +89,5 @@ def run_cli(main: Callable[[], None]) -> None:
         # A data-loading worker wraps the message in its own traceback; the last line
         # is what was meant.
         lines = str(error).strip().splitlines()
-        sys.exit(f'DuGIError: {lines[-1].removeprefix("dugi_mae.errors.DuGIError: ")}')
+        message = re.sub(r'^dugi_mae\.errors\.\w+: ', '', lines[-1])
+        sys.exit(f'DuGIError: {message}')

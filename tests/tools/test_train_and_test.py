@@ -194,7 +194,8 @@ def test_fine_tuning_without_a_file(monkeypatch, tmp_path, segmentation_config):
         )
 
 
-def test_run_cli_prints_one_line(monkeypatch):
+@pytest.mark.parametrize('kind', ['DuGIError', 'BadImageError'])
+def test_run_cli_prints_one_line(monkeypatch, kind):
     """A user sees one line without traceback, also of an error in a data worker."""
     monkeypatch.delenv('DUGI_DEBUG', raising=False)
 
@@ -202,7 +203,7 @@ def test_run_cli_prints_one_line(monkeypatch):
         raise DuGIError(
             'Caught DuGIError in DataLoader worker process 0.\n'
             'Original Traceback (most recent call last):\n  File ...\n'
-            'dugi_mae.errors.DuGIError: x.png is damaged: copy it again\n'
+            f'dugi_mae.errors.{kind}: x.png is damaged: copy it again\n'
         )
 
     with pytest.raises(SystemExit) as caught:

@@ -30,5 +30,7 @@ train_dataloader = dict(
         type='InfraredPretrainDataset',
         data_root=data_root,
         pipeline=train_pipeline,
+        # Counted, listed and limited by DirtyDataHook.
+        skip_bad_files=True,
     ),
 )

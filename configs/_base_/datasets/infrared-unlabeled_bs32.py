@@ -21,6 +21,7 @@ val_dataloader = dict(
         split='val',
         val_fraction=0.05,
         pipeline={{_base_.val_pipeline}},
+        skip_bad_files=True,
     ),
 )
 val_cfg = dict()

@@ -2,89 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
-import tifffile
 from mmcv.transforms import BaseTransform
-from mmengine import fileio
 from mmengine.registry import TRANSFORMS
 from numpy import ndarray
 
-from dugi_mae.datasets.transforms.normalize16 import build_normalizer, valid_pixels
-from dugi_mae.errors import DuGIError, check_choice
-
-_JPEG, _PNG, _TIFF = (
-    b'\xff\xd8\xff',
-    b'\x89PNG',
-    (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+'),
+from dugi_mae.datasets.transforms.normalize16 import (
+    MAX_COUNT,
+    build_normalizer,
+    valid_pixels,
 )
-
-
-def read_bytes(path: str, backend_args: dict | None = None) -> bytes:
-    """Read a file through mmengine's file backends.
-
-    Args:
-        path: Local path or a URL that a backend knows.
-        backend_args: See :func:`mmengine.fileio.get`.
-    """
-    try:
-        content = fileio.get(path, backend_args=backend_args)
-    except FileNotFoundError:
-        raise DuGIError(
-            f'{path} does not exist: check data_root and the list it came from'
-        ) from None
-    except OSError as error:
-        raise DuGIError(
-            f'{path} cannot be read ({error.strerror or error}): check that it is a '
-            'file and that you may read it'
-        ) from None
-    if not content:
-        raise DuGIError(f'{path} is empty (0 bytes): copy it again or remove it')
-    return bytes(content)
-
-
-def _is_truncated(content: bytes) -> bool:
-    """Whether the end is missing; decoders invent the pixels instead of failing."""
-    if content.startswith(_JPEG):
-        # The end marker must follow the last scan: one before it is a thumbnail's.
-        return content.rfind(b'\xff\xd9') < content.rfind(b'\xff\xda')
-    return content.startswith(_PNG) and content.rfind(b'IEND') < 0
-
-
-def decode(content: bytes, path: str = 'image', luma_only: bool = False) -> ndarray:
-    """Decode a file to the pixels it stores: no scaling, no change of depth.
-
-    Args:
-        content: The encoded file.
-        path: Its name, for messages.
-        luma_only: Whether JPEGs may be decoded to their luma plane alone. That is
-            exact for grey ones, and several times faster for three equal channels.
-
-    Returns:
-        ``(H, W)`` or ``(H, W, C)`` in BGR(A) order. EXIF rotation is ignored, as
-        labels refer to the stored pixels.
-    """
-    flag = cv2.IMREAD_UNCHANGED
-    if luma_only and content.startswith(_JPEG):
-        flag = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
-    image = None
-    if not _is_truncated(content):
-        try:
-            image = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
-            if image is None and content.startswith(_TIFF):
-                # Sample formats OpenCV does not know, such as uint32 and float16.
-                image = tifffile.imread(io.BytesIO(content), key=0)
-        except Exception:  # cv2 and tifffile raise many kinds on damaged files
-            image = None
-    if image is None or not image.size:
-        raise DuGIError(
-            f'{path} is damaged, cut short or not an image: copy it again, convert it '
-            'to PNG, JPEG or TIFF, or remove it'
-        )
-    return image
+from dugi_mae.datasets.transforms.reading import MAX_PIXELS, decode, read_bytes
+from dugi_mae.errors import BadImageError, check_choice
 
 
 def to_grey(image: ndarray, path: str = 'image', channel: int | None = None) -> ndarray:
@@ -106,15 +38,17 @@ def to_grey(image: ndarray, path: str = 'image', channel: int | None = None) -> 
     channels = image.shape[2]
     if channel is not None:
         if not 0 <= channel < channels:
-            raise DuGIError(
-                f'{path} has {channels} channel(s): there is no channel={channel}'
+            raise BadImageError(
+                f'{path} has {channels} channel(s): there is no channel={channel}',
+                'channels',
             )
         return image[..., channel]
     if channels <= 2:  # grey, or grey and alpha
         return image[..., 0]
     if channels > 4:
-        raise DuGIError(
-            f'{path} has {channels} channels: say which is infrared with channel=...'
+        raise BadImageError(
+            f'{path} has {channels} channels: say which is infrared with channel=...',
+            'channels',
         )
     if image.dtype not in (np.uint8, np.uint16):
         image = image.astype(np.float32)
@@ -145,6 +79,8 @@ class LoadInfraredImage(BaseTransform):
         min_side: Least height and width in pixels; the default is one patch.
         to_float32: Give float32 in ``[0, 255]``, unrounded, instead of uint8.
         backend_args: See :func:`mmengine.fileio.get`.
+        max_pixels: Most pixels of a file, checked in its header before decoding. The
+            default is the area of 8192x8192.
     """
 
     def __init__(
@@ -156,6 +92,7 @@ class LoadInfraredImage(BaseTransform):
         min_side: int = 16,
         to_float32: bool = False,
         backend_args: dict | None = None,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         check_choice('channels', channels, (1, 3))
         self.channels = channels
@@ -166,6 +103,7 @@ class LoadInfraredImage(BaseTransform):
         self.min_side = min_side
         self.to_float32 = to_float32
         self.backend_args = backend_args
+        self.max_pixels = max_pixels
 
     def load(self, path: str) -> ndarray:
         """Read one file.
@@ -177,7 +115,7 @@ class LoadInfraredImage(BaseTransform):
             ``(H, W, channels)`` uint8, or float32 in ``[0, 255]``.
         """
         content = read_bytes(path, self.backend_args)
-        image = decode(content, path, luma_only=self.channel is None)
+        image = decode(content, path, self.channel is None, self.max_pixels)
         return self.convert(image, path)
 
     def convert(self, image: ndarray, path: str = 'image') -> ndarray:
@@ -193,9 +131,16 @@ class LoadInfraredImage(BaseTransform):
         image = to_grey(image, path, self.channel)
         height, width = image.shape
         if min(height, width) < self.min_side:
-            raise DuGIError(
+            raise BadImageError(
                 f'{path} is {width}x{height} pixels, smaller than {self.min_side}x'
-                f'{self.min_side}: remove it, enlarge it, or lower min_side'
+                f'{self.min_side}: remove it, enlarge it, or lower min_side',
+                'too small',
+            )
+        if image.dtype.kind == 'f' and not valid_pixels(image).any():
+            raise BadImageError(
+                f'{path} holds no finite pixel, only NaN, infinity or values beyond '
+                f'{MAX_COUNT:g}: remove it',
+                'not finite',
             )
         if image.dtype != np.uint8:
             valid = valid_pixels(image, self.invalid)
@@ -220,5 +165,6 @@ class LoadInfraredImage(BaseTransform):
             f'{type(self).__name__}(channels={self.channels}, '
             f'normalizer={self.normalizer!r}, invalid={self.invalid}, '
             f'channel={self.channel}, min_side={self.min_side}, '
-            f'to_float32={self.to_float32}, backend_args={self.backend_args})'
+            f'to_float32={self.to_float32}, backend_args={self.backend_args}, '
+            f'max_pixels={self.max_pixels})'
         )

@@ -23,6 +23,9 @@ from skimage import exposure
 from dugi_mae.errors import DuGIError, check_choice
 
 Normalizer = Callable[[ndarray, ndarray], ndarray]
+#: Float values of this size and more are no counts: files mark missing pixels with the
+#: largest number of their type, and the width of such a range would overflow.
+MAX_COUNT = 1e30
 
 
 def valid_pixels(image: ndarray, invalid: Sequence[float] = ()) -> ndarray:
@@ -31,12 +34,15 @@ def valid_pixels(image: ndarray, invalid: Sequence[float] = ()) -> ndarray:
     Args:
         image: ``(H, W)`` raw counts.
         invalid: Counts that stand for "no measurement", such as 0 (holes left by a
-            re-projection) or 65535 (saturation). NaN and infinity always do.
+            re-projection) or 65535 (saturation). NaN, infinity and floats of
+            :data:`MAX_COUNT` and beyond always do.
 
     Returns:
         ``(H, W)`` boolean.
     """
     valid = np.isfinite(image)
+    if image.dtype.kind == 'f' and image.itemsize > 2:  # float16 ends before
+        valid &= np.abs(image) < MAX_COUNT
     for value in invalid:
         valid &= image != value
     return valid

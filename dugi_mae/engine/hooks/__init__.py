@@ -1,5 +1,6 @@
 """Hooks, registered in mmengine's root."""
 
+from .dirty_data_hook import DirtyDataHook
 from .exact_resume_hook import ExactResumeHook
 from .numerical_guard_hook import NumericalGuardHook
 from .pretrained_check_hook import PretrainedCheckHook
@@ -8,6 +9,7 @@ from .reconstruction_hook import ReconstructionHook
 from .safe_checkpoint_hook import SafeCheckpointHook
 
 __all__ = [
+    'DirtyDataHook',
     'ExactResumeHook',
     'NumericalGuardHook',
     'PretrainedCheckHook',

@@ -9,7 +9,7 @@ from mmpretrain.registry import MODELS
 from torch import Tensor
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.ops import patchify, unpatchify
+from dugi_mae.ops import gather_tokens, patchify, unpatchify
 
 
 @MODELS.register_module()
@@ -71,15 +71,15 @@ class DuGIPretrainHead(MAEPretrainHead):
         """
         if pred.shape[1] == mask.shape[1]:
             return super().loss(pred, target, mask)
-        tokens = self.construct_target(target)[mask.bool()]
-        if tokens.numel() != pred.numel():
+        # A compiled graph cannot ask how many are masked without breaking.
+        if not torch.compiler.is_compiling() and mask.sum() != pred.shape[:2].numel():
             raise DuGIError(
                 f'prediction of shape {tuple(pred.shape)} covers neither all '
                 f'{mask.shape[1]} tokens nor the masked ones'
             )
-        return self.loss_module(
-            pred, tokens.view_as(pred), torch.ones_like(pred[..., 0])
-        )
+        ids = mask.argsort(dim=1, descending=True, stable=True)[:, : pred.shape[1]]
+        tokens = gather_tokens(self.construct_target(target), ids)
+        return self.loss_module(pred, tokens, torch.ones_like(pred[..., 0]))
 
     def to_pixels(self, pred: Tensor, target: Tensor) -> Tensor:
         """Undo the normalisation of the target.

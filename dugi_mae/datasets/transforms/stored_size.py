@@ -1,0 +1,59 @@
+"""The size that an image file claims to have, read before anything is decoded."""
+
+from __future__ import annotations
+
+import io
+
+import tifffile
+from PIL import (  # noqa: F401 - importing one makes its format known
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    WebPImagePlugin,
+)
+
+TIFF_STARTS = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
+#: Pillow's names of what OpenCV decodes. Pillow's own TIFF reader knows fewer sample
+#: formats than tifffile.
+_FORMATS = ('JPEG', 'PNG', 'BMP', 'WEBP', 'JPEG2000', 'PPM', 'GIF')
+
+
+def _pillow_size(content: bytes, name: str) -> tuple[int, int, int] | None:
+    # `Image.open` would refuse large images by a limit of its own, and hide their size.
+    factory, accepts = Image.OPEN[name]
+    if accepts(content[:16]) is not True:
+        return None
+    image = factory(io.BytesIO(content), '')
+    return *image.size, len(image.getbands())
+
+
+def _tiff_size(content: bytes) -> tuple[int, int, int]:
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        page = file.pages[0]
+        size = page.imagewidth, page.imagelength * page.imagedepth
+        return *size, page.samplesperpixel
+
+
+def stored_size(content: bytes) -> tuple[int, int, int] | None:
+    """Read width, height and number of channels from a file's header.
+
+    No pixel is decoded: a file of a few bytes that claims to hold gigabytes costs
+    nothing.
+
+    Args:
+        content: The encoded file.
+
+    Returns:
+        ``(width, height, channels)``, or ``None`` if no known header can be read.
+    """
+    try:
+        if content.startswith(TIFF_STARTS):
+            return _tiff_size(content)
+        sizes = (_pillow_size(content, name) for name in _FORMATS)
+        return next((size for size in sizes if size), None)
+    except Exception:  # damaged headers raise many kinds
+        return None

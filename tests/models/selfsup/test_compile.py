@@ -1,0 +1,123 @@
+"""torch.compile: whole graphs, and the numbers of the plain model."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from mmpretrain.registry import MODELS
+
+from dugi_mae.models import MaskedConvViT
+from dugi_mae.ops import TokenMask, keep_by_score
+
+ARCH = dict(embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)
+MASKINGS = ('EntropyMasking', 'RandomMasking', 'GreyValueMasking')
+
+
+# Both cached tables depend on sizes alone: compiled code may make them again.
+pytestmark = pytest.mark.filterwarnings('ignore:Dynamo detected a call to a')
+
+
+@pytest.fixture(autouse=True)
+def forget_graphs():
+    """Count every test's graphs from none, and leave none behind."""
+    torch._dynamo.reset()
+    yield
+    torch._dynamo.reset()
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    """Two images, wider than high."""
+    return torch.randn(2, 3, 64, 96)
+
+
+@pytest.fixture
+def token_mask() -> TokenMask:
+    """The mask of the 4 x 6 tokens of each."""
+    return keep_by_score(torch.rand(2, 24), 0.75)
+
+
+def guidance() -> torch.nn.Module:
+    """A toy guidance."""
+    return MODELS.build(dict(type='DualDomainGuidance', embed_dims=16, num_heads=2))
+
+
+def whole_model(masking: str) -> torch.nn.Module:
+    """A toy pre-training model; the names of its parts are those of the configs."""
+    return MODELS.build(
+        dict(
+            type='DuGIMAE',
+            masking=dict(type=masking),
+            backbone=dict(type='MaskedConvViT', arch=ARCH, img_size=64),
+            guidance=dict(type='DualDomainGuidance', embed_dims=16, num_heads=2),
+            neck=dict(
+                type='MaskedDecoder',
+                embed_dims=16,
+                decoder_embed_dims=12,
+                decoder_depth=2,
+                decoder_num_heads=3,
+                img_size=64,
+            ),
+            head=dict(type='DuGIPretrainHead'),
+        )
+    )
+
+
+def gradients(module: torch.nn.Module, loss: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Gradient of every trained weight, by name; those of ``module`` are cleared."""
+    loss.backward()
+    found = {
+        name: weight.grad.clone()
+        for name, weight in module.named_parameters()
+        if weight.requires_grad
+    }
+    module.zero_grad()
+    return found
+
+
+def assert_compiles(module, call, backend: str = 'aot_eager') -> None:
+    """Forward and backward as one graph each give the plain module's numbers.
+
+    ``fullgraph=True`` raises at anything that would break the graph.
+    """
+    torch.manual_seed(1)
+    plain = call()
+    expected = gradients(module, plain.square().mean())
+    torch.manual_seed(1)
+    compiled = torch.compile(call, backend=backend, fullgraph=True)()
+    torch.testing.assert_close(compiled, plain, rtol=1e-4, atol=1e-5)
+    found = gradients(module, compiled.square().mean())
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize('impl', ['sparse', 'dense'])
+def test_the_encoder_is_one_graph(impl, images, token_mask):
+    """The masked encoder has no graph break in either form."""
+    encoder = MaskedConvViT(ARCH, img_size=64, impl=impl)
+    assert_compiles(encoder, lambda: encoder(images, token_mask))
+
+
+def test_the_guidance_is_one_graph(images, token_mask):
+    """Fourier transform, filter and attention have no graph break."""
+    guide, tokens = guidance(), torch.randn(2, 6, 16)
+    assert_compiles(guide, lambda: guide(tokens, images, token_mask))
+
+
+@pytest.mark.parametrize('masking', MASKINGS)
+def test_the_loss_is_one_graph(masking, images):
+    """Masking, encoder, guidance, decoder and loss together have no graph break."""
+    model = whole_model(masking).train()
+    # The two tests above differentiate the graphs of the large parts.
+    backend = 'aot_eager' if masking == 'EntropyMasking' else 'eager'
+    assert_compiles(model, lambda: model.loss(images)['loss'], backend)
+
+
+@pytest.mark.gpu
+def test_generated_code_gives_the_same_loss(images):
+    """The default backend's code gives the plain model's numbers.
+
+    On a GPU only: compiling for a CPU takes minutes.
+    """
+    model, images = whole_model('EntropyMasking').cuda().train(), images.cuda()
+    assert_compiles(model, lambda: model.loss(images)['loss'], 'inductor')

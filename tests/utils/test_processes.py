@@ -1,0 +1,61 @@
+"""Work that goes on when processes crash."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+import pytest
+
+from dugi_mae.utils.processes import Crash, map_despite_crashes
+
+
+def work(item: int) -> int:
+    """Square, unless the item kills the process."""
+    if item % 10 == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if item % 10 == 4:
+        sys.exit(7)
+    if item % 10 == 5:
+        raise RuntimeError
+    return item**2
+
+
+@pytest.mark.parametrize('jobs', [1, 3, 50])
+def test_a_crash_costs_its_item_alone(jobs):
+    """Every item comes back once, with its result or its process's exit code."""
+    results = dict(map_despite_crashes(work, range(30), jobs))
+    codes = {3: -signal.SIGKILL, 4: 7, 5: 1}
+    assert results == {
+        i: Crash(codes[i % 10]) if i % 10 in codes else i**2 for i in range(30)
+    }
+
+
+def test_nothing_to_do():
+    """No item, no result."""
+    assert list(map_despite_crashes(work, [], 2)) == []
+
+
+def wait_for_ever(item: int) -> int:
+    """Answer to the first item only."""
+    time.sleep(1000 * item)
+    return os.getpid()
+
+
+def test_no_process_is_left():
+    """Whoever stops early leaves no process behind."""
+    results = map_despite_crashes(wait_for_ever, range(3), 2)
+    _, child = next(results)
+    results.close()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            os.kill(child, 0)
+        except ProcessLookupError:
+            return
+        if os.waitpid(child, os.WNOHANG)[0]:
+            return
+        time.sleep(0.05)
+    pytest.fail('a process is still running')
