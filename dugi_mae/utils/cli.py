@@ -50,11 +50,24 @@ def load_config(args: argparse.Namespace) -> Config:
     config.launcher = args.launcher
     if args.cfg_options:
         config.merge_from_dict(args.cfg_options)
+    if args.launcher == 'pytorch' and not torch.cuda.is_available():
+        join_cpu_group(config)
     if args.work_dir:
         config.work_dir = args.work_dir
     elif config.get('work_dir') is None:
         config.work_dir = str(Path('work_dirs') / Path(args.config).stem)
     return config
+
+
+def join_cpu_group(config: Config) -> None:
+    """Let a distributed run work without a GPU, which mmengine's own launch needs."""
+    torch.distributed.init_process_group('gloo')
+    wrapper = dict(
+        device_ids=None,
+        broadcast_buffers=False,
+        find_unused_parameters=config.get('find_unused_parameters', False),
+    )
+    config.model_wrapper_cfg = wrapper | (config.get('model_wrapper_cfg') or {})
 
 
 def enable_amp(config: Config) -> None:
