@@ -13,6 +13,7 @@ from typing import NamedTuple
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
+from dugi_mae.datasets.lmdb import is_lmdb, lmdb_path, names_in_lmdb
 from dugi_mae.errors import BadImageError, DuGIError, check_choice
 
 IMAGE_EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
@@ -110,7 +111,9 @@ class InfraredPretrainDataset(BaseDataset):
     """Images of one or more folder trees, without labels or class folders.
 
     Args:
-        data_root: One folder, or a list of folders.
+        data_root: One folder, or a list of folders. One that
+            ``tools/dataset_converters/pack_lmdb.py`` packed (``NAME.lmdb``) counts as
+            the folder that it was made of.
         ann_file: Optional list of the images to use, one path relative to ``data_root``
             a line (blank lines are ignored); the list itself may be relative to
             ``data_root`` too. Needs a single folder.
@@ -202,12 +205,17 @@ class InfraredPretrainDataset(BaseDataset):
         """
         samples, total = [], 0
         for root in self.roots:
-            paths = (
-                self._listed() if self.ann_file else find_images(root, self.extensions)
-            )
+            packed = is_lmdb(root)
+            if self.ann_file:
+                paths = self._listed()
+            else:
+                list_images = names_in_lmdb if packed else find_images
+                paths = list_images(root, self.extensions)
             total += len(paths)
             samples += [
-                dict(img_path=f'{root}/{path}') for path in paths if self._selects(path)
+                dict(img_path=lmdb_path(root, path) if packed else f'{root}/{path}')
+                for path in paths
+                if self._selects(path)
             ]
         if not samples:
             raise DuGIError(
