@@ -16,7 +16,7 @@ import torch
 from mmengine.config import Config
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
-from mmengine.registry import DefaultScope
+from mmengine.registry import RUNNERS, DefaultScope
 from mmengine.runner import Runner
 from mmpretrain.registry import MODELS
 from torch import Tensor
@@ -139,11 +139,9 @@ default_hooks = dict(checkpoint=dict(max_keep_ckpts=-1))
 """
 
 
-@pytest.mark.slow
-def test_a_distributed_run_that_was_stopped(
-    tmp_path, toy_pretrain_model, repo_root, monkeypatch
-):
-    """Two processes, stopped after an epoch and resumed, train what one trains."""
+@pytest.fixture
+def toy_run(tmp_path, toy_pretrain_model) -> Path:
+    """A config that trains the toy model on a dozen images."""
     images = tmp_path / 'images'
     images.mkdir()
     for i in range(12):
@@ -151,25 +149,82 @@ def test_a_distributed_run_that_was_stopped(
         cv2.imwrite(str(images / f'{i:02}.png'), noise)
     path = tmp_path / 'config.py'
     path.write_text(CONFIG.format(base=str(toy_pretrain_model[0]), images=str(images)))
+    return path
 
-    config = Config.fromfile(path)
-    config.work_dir = str(tmp_path / 'one')
+
+@pytest.fixture
+def fsdp_run(toy_run, repo_root) -> Config:
+    """The same with what the FSDP config adds."""
+    name = 'dugi-mae_convvit-base_4xb96-coslr-400e-fsdp_inf590k.py'
+    fsdp = Config.fromfile(repo_root / 'configs/pretrain' / name)
+    config = Config.fromfile(toy_run)
+    config.runner_type, config.strategy = fsdp.runner_type, fsdp.strategy
+    config.strategy.model_wrapper.auto_wrap_policy.min_num_params = 500
+    config.train_dataloader.batch_size = 4
+    config.work_dir = str(toy_run.parent / 'fsdp')
+    return config
+
+
+def train_whole(toy_run: Path) -> dict[str, Tensor]:
+    """Weights after two epochs in this process."""
+    config = Config.fromfile(toy_run)
+    config.work_dir = str(toy_run.parent / 'one')
     config.train_dataloader.batch_size = 4
     Runner.from_cfg(config).train()
+    return weights_of(config.work_dir)
 
-    for options in (['train_cfg.max_epochs=1'], ['train_cfg.max_epochs=2']):
-        command = [
-            *(sys.executable, '-m', 'torch.distributed.run', '--standalone'),
-            *('--nproc_per_node', '2', repo_root / 'tools' / 'train.py', path),
-            *('--launcher', 'pytorch', '--work-dir', tmp_path / 'two', '--resume'),
-            *('--cfg-options', 'train_dataloader.batch_size=2', *options),
-        ]
-        subprocess.run(
-            list(map(str, command)), check=True, timeout=400, capture_output=True
-        )
-    one, two = (
-        read_checkpoint(str(tmp_path / name / 'epoch_2.pth'))['state_dict']
-        for name in ('one', 'two')
-    )
-    for name, value in one.items():
-        torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-6)
+
+def weights_of(work_dir: str | Path) -> dict[str, Tensor]:
+    """What the last checkpoint of the toy run holds."""
+    return read_checkpoint(str(Path(work_dir) / 'epoch_2.pth'))['state_dict']
+
+
+def assert_same_weights(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    """Equal but for the order of sums."""
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-6)
+
+
+def test_fsdp_takes_every_parameter(build_model):
+    """FSDP refuses parameters without a dimension."""
+    assert all(parameter.ndim for parameter in build_model().parameters())
+
+
+def test_the_runner_of_fsdp_trains_the_same(toy_run, fsdp_run):
+    """Hooks and checkpoints work with the flexible runner, here without sharding."""
+    fsdp_run.strategy = dict(type='SingleDeviceStrategy')
+    RUNNERS.build(fsdp_run).train()
+    assert_same_weights(weights_of(fsdp_run.work_dir), train_whole(toy_run))
+
+
+@pytest.mark.gpu
+def test_sharded_training_is_the_same(toy_run, fsdp_run, repo_root):
+    """One process of FSDP trains what plain training does."""
+    path = toy_run.parent / 'fsdp.py'
+    fsdp_run.dump(path)
+    launch(repo_root, path, 1)
+    found = {n: value.cpu() for n, value in weights_of(fsdp_run.work_dir).items()}
+    assert_same_weights(found, train_whole(toy_run))
+
+
+def launch(repo_root: Path, *arguments: object) -> None:
+    """Train with ``torch.distributed.run``: config, number of processes, flags."""
+    config, processes, *flags = arguments
+    command = [
+        *(sys.executable, '-m', 'torch.distributed.run', '--standalone'),
+        *('--nproc_per_node', processes, repo_root / 'tools' / 'train.py', config),
+        *('--launcher', 'pytorch', *flags),
+    ]
+    subprocess.run(list(map(str, command)), check=True, timeout=400)
+
+
+@pytest.mark.slow
+def test_a_distributed_run_that_was_stopped(toy_run, repo_root):
+    """Two processes, stopped after an epoch and resumed, train what one trains."""
+    work_dir = toy_run.parent / 'two'
+    for epochs in (1, 2):
+        options = ('train_dataloader.batch_size=2', f'train_cfg.max_epochs={epochs}')
+        flags = ('--work-dir', work_dir, '--resume', '--cfg-options', *options)
+        launch(repo_root, toy_run, 2, *flags)
+    assert_same_weights(weights_of(work_dir), train_whole(toy_run))

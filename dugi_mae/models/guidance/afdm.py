@@ -81,9 +81,10 @@ class AdaptiveFrequencyModulation(BaseModule):
         self.align = align
         self.source = source
         self.patch_size = patch_size
-        self.raw_radius = nn.Parameter(torch.tensor(_inverse_softplus(radius)))
-        self.raw_alpha = nn.Parameter(torch.tensor(math.log(alpha / (1 - alpha))))
-        self.raw_beta = nn.Parameter(torch.tensor(_inverse_softplus(beta)))
+        # Of shape (1,): FSDP does not take parameters without a dimension.
+        self.raw_radius = nn.Parameter(torch.tensor([_inverse_softplus(radius)]))
+        self.raw_alpha = nn.Parameter(torch.tensor([math.log(alpha / (1 - alpha))]))
+        self.raw_beta = nn.Parameter(torch.tensor([_inverse_softplus(beta)]))
         self.patch_embed = TokenEmbed(in_channels, embed_dims, patch_size)
         self.patch_embed.apply(init_transformer_weights)
         self.register_load_state_dict_pre_hook(self._adapt_state_dict)
@@ -93,21 +94,25 @@ class AdaptiveFrequencyModulation(BaseModule):
         adapt_input_channels(
             state_dict, prefix + 'patch_embed.proj.weight', module.patch_embed.proj
         )
+        for name in ('raw_radius', 'raw_alpha', 'raw_beta'):
+            value = state_dict.get(prefix + name)
+            if value is not None and value.ndim == 0:  # our first files
+                state_dict[prefix + name] = value.reshape(1)
 
     @property
     def radius(self) -> Tensor:
         """Radius r > 0, in units of the largest spectral distance."""
-        return F.softplus(self.raw_radius)
+        return F.softplus(self.raw_radius).squeeze()
 
     @property
     def alpha(self) -> Tensor:
         """Attenuation degree in (0, 1)."""
-        return self.raw_alpha.sigmoid()
+        return self.raw_alpha.sigmoid().squeeze()
 
     @property
     def beta(self) -> Tensor:
         """Attenuation rate > 0."""
-        return F.softplus(self.raw_beta)
+        return F.softplus(self.raw_beta).squeeze()
 
     def gain(self, distance: Tensor) -> Tensor:
         """H at given spectral distances (any shape), rebuilt at every call."""

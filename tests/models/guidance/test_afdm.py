@@ -54,9 +54,22 @@ def test_start_values():
     assert afdm.radius.item() == pytest.approx(0.5, rel=1e-5)
     assert afdm.alpha.item() == pytest.approx(0.62, rel=1e-5)
     assert afdm.beta.item() == pytest.approx(7.4, rel=1e-5)
-    scalars = [p for p in afdm.parameters() if p.dim() == 0]
+    scalars = [p for p in afdm.parameters() if p.numel() == 1]
     assert len(scalars) == 3
     assert all(p.requires_grad for p in scalars)
+
+
+def test_files_with_scalars_load():
+    """Our first files hold the three numbers without a dimension."""
+    afdm, other = toy(), toy()
+    with torch.no_grad():
+        afdm.raw_beta.fill_(3.0)
+    state = {
+        name: value.squeeze() if name.startswith('raw_') else value
+        for name, value in afdm.state_dict().items()
+    }
+    other.load_state_dict(state)
+    assert torch.equal(other.beta, afdm.beta)
 
 
 @pytest.mark.parametrize('value', [-30.0, 0.0, 30.0])
