@@ -75,6 +75,7 @@ def radiometric(request, data_root, tmp_path, monkeypatch) -> Path:
         path.write_text(json.dumps(coco))
         for folder in ('my_set', 'sirst/idx_427'):
             (tmp_path / folder / f'{split}.txt').write_text(source.stem)
+    (tmp_path / 'sirst/idx_427/trainval.txt').write_text(source.stem)
     return source
 
 

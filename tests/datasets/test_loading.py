@@ -256,3 +256,28 @@ def test_real_sirst_modes(data_root):
         assert (np.ptp(image, axis=2) == 0).all()
         expected = np.asarray(Image.open(path).convert('RGB').convert('L'), int)
         np.testing.assert_allclose(image[..., 0], expected, atol=1)
+
+
+@pytest.mark.parametrize(
+    ('size', 'least', 'expected'),
+    [
+        ((1024, 1300), 512, (512, 650)),
+        ((1024, 1300), 256, (256, 325)),
+        ((1024, 1300), 128, (128, 163)),
+        ((1024, 1300), 100, (128, 163)),
+        ((1024, 1300), 513, (1024, 1300)),
+        ((1024, 1300), None, (1024, 1300)),
+    ],
+)
+def test_large_jpegs_are_decoded_smaller(tmp_path, size, least, expected):
+    """At a half, a quarter or an eighth; pixels are means of blocks."""
+    smooth = cv2.resize(np.random.RandomState(0).rand(9, 9), size[::-1])
+    image = (255 * smooth.clip(0, 1)).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / 'image.jpg'), image)
+    cv2.imwrite(str(tmp_path / 'image.png'), image)
+    load = LoadInfraredImage(channels=1, reduce_to=least)
+    found = load.load(str(tmp_path / 'image.jpg'))[..., 0]
+    assert found.shape == expected
+    mean = cv2.resize(image, expected[::-1], interpolation=cv2.INTER_AREA)
+    assert np.abs(found.astype(int) - mean).mean() < 2
+    assert load.load(str(tmp_path / 'image.png')).shape[:2] == size

@@ -81,6 +81,9 @@ class LoadInfraredImage(BaseTransform):
         backend_args: See :func:`mmengine.fileio.get`.
         max_pixels: Most pixels of a file, checked in its header before decoding. The
             default is the area of 8192x8192.
+        reduce_to: Decode large JPEGs at a half, a quarter or an eighth of their size,
+            as long as the shorter side keeps so many pixels. For training without
+            labels: these refer to the pixels of the file.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class LoadInfraredImage(BaseTransform):
         to_float32: bool = False,
         backend_args: dict | None = None,
         max_pixels: int = MAX_PIXELS,
+        reduce_to: int | None = None,
     ) -> None:
         check_choice('channels', channels, (1, 3))
         self.channels = channels
@@ -104,6 +108,7 @@ class LoadInfraredImage(BaseTransform):
         self.to_float32 = to_float32
         self.backend_args = backend_args
         self.max_pixels = max_pixels
+        self.reduce_to = reduce_to
 
     def load(self, path: str) -> ndarray:
         """Read one file.
@@ -115,7 +120,9 @@ class LoadInfraredImage(BaseTransform):
             ``(H, W, channels)`` uint8, or float32 in ``[0, 255]``.
         """
         content = read_bytes(path, self.backend_args)
-        image = decode(content, path, self.channel is None, self.max_pixels)
+        image = decode(
+            content, path, self.channel is None, self.max_pixels, self.reduce_to
+        )
         return self.convert(image, path)
 
     def convert(self, image: ndarray, path: str = 'image') -> ndarray:
@@ -166,5 +173,5 @@ class LoadInfraredImage(BaseTransform):
             f'normalizer={self.normalizer!r}, invalid={self.invalid}, '
             f'channel={self.channel}, min_side={self.min_side}, '
             f'to_float32={self.to_float32}, backend_args={self.backend_args}, '
-            f'max_pixels={self.max_pixels})'
+            f'max_pixels={self.max_pixels}, reduce_to={self.reduce_to})'
         )

@@ -58,11 +58,30 @@ def stretch(image: ndarray, valid: ndarray, lo: float, hi: float) -> ndarray:
         hi: Count that becomes 1. If it is not above ``lo``, the result is all zero.
     """
     grey = np.zeros(image.shape, np.float32)
-    if hi > lo:
+    if not hi > lo:
+        return grey
+
+    def scale(counts: ndarray) -> ndarray:
         # float64: float32 cannot hold every 32-bit count.
-        scaled = (image[valid].astype(np.float64) - lo) / (float(hi) - lo)
-        grey[valid] = np.clip(scaled, 0, 1)
+        return np.clip((counts.astype(np.float64) - lo) / (float(hi) - lo), 0, 1)
+
+    if image.dtype == np.uint16:  # each count once: several times faster
+        table = scale(np.arange(2**16)).astype(np.float32)
+        return np.where(valid, table[image], grey)
+    grey[valid] = scale(image[valid])
     return grey
+
+
+def _percentiles(values: ndarray, low: float, high: float) -> tuple[float, float]:
+    """What :func:`numpy.percentile` gives; from a histogram where there can be one."""
+    shares = np.array([low, high]) / 100
+    if values.dtype != np.uint16:
+        return tuple(map(float, np.quantile(values, shares)))
+    places = (values.size - 1) * shares
+    at_most = np.bincount(values).cumsum()
+    below = np.searchsorted(at_most, np.floor(places), side='right')
+    above = np.searchsorted(at_most, np.ceil(places), side='right')
+    return tuple(map(float, below + (places - np.floor(places)) * (above - below)))
 
 
 def minmax(image: ndarray, valid: ndarray) -> ndarray:
@@ -103,7 +122,7 @@ def percentile(
     if not valid.any():
         return np.zeros(image.shape, np.float32)
     values = image[valid]
-    p_low, p_high = (float(p) for p in np.percentile(values, (low, high)))
+    p_low, p_high = _percentiles(values, low, high)
     if p_high <= p_low:  # a flat scene with a few exceptions: they are its content
         return minmax(image, valid)
     widening = margin * (p_high - p_low)

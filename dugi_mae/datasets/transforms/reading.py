@@ -15,6 +15,11 @@ from dugi_mae.datasets.transforms.stored_size import TIFF_STARTS, stored_size
 from dugi_mae.errors import BadImageError
 
 _JPEG, _PNG = b'\xff\xd8\xff', b'\x89PNG'
+_REDUCED = {
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+}
 #: Largest image that is decoded: the area of 8192x8192 pixels. At 16 bits its
 #: normalisation takes about 1.5 GB of memory.
 MAX_PIXELS = 2**26
@@ -74,13 +79,22 @@ def _is_truncated(content: bytes) -> bool:
     return content.startswith(_PNG) and content.rfind(b'IEND') < 0
 
 
+def _reduction(side: int, reduce_to: int) -> int:
+    """OpenCV's flag for the strongest reduction that leaves enough of a side."""
+    for factor, flag in _REDUCED.items():
+        if side // factor >= reduce_to:
+            return flag
+    return 0
+
+
 def decode(
     content: bytes,
     path: str = 'image',
     luma_only: bool = False,
     max_pixels: int = MAX_PIXELS,
+    reduce_to: int | None = None,
 ) -> ndarray:
-    """Decode a file to the pixels it stores: no scaling, no change of depth.
+    """Decode a file to the pixels it stores: no change of depth, nor of size.
 
     The size that the header claims is checked first.
 
@@ -91,6 +105,9 @@ def decode(
             exact for grey ones, and several times faster for three equal channels.
         max_pixels: Most pixels that are decoded. More than four channels count as
             more pixels.
+        reduce_to: Decode a JPEG of which ``luma_only`` is wanted at a half, a quarter
+            or an eighth of its size, if its shorter side keeps so many pixels. Cheaper
+            than to decode all of them, and smoother than to resize afterwards.
 
     Returns:
         ``(H, W)`` or ``(H, W, C)`` in BGR(A) order. EXIF rotation is ignored, as
@@ -112,6 +129,8 @@ def decode(
     flag = cv2.IMREAD_UNCHANGED
     if luma_only and content.startswith(_JPEG):
         flag = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+        if reduce_to and size is not None:
+            flag |= _reduction(min(size[:2]), reduce_to)
     image, cut = None, _is_truncated(content)
     if size is not None and not cut:
         try:
