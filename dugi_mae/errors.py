@@ -46,3 +46,23 @@ def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
         f'{name}={value!r} is unknown: {hint}choose one of '
         + ', '.join(repr(c) for c in choices)
     )
+
+
+def check_range(name: str, value: float, low: float, high: float) -> None:
+    """Raise unless a number lies in a range, and say which one is nearest.
+
+    Args:
+        name: The argument's name, for the message.
+        value: What was given.
+        low: The least that is allowed.
+        high: The most that is allowed.
+
+    Raises:
+        DuGIError: If ``value`` is less or more.
+    """
+    if not low <= value <= high:
+        nearest = high if value > high else low
+        raise DuGIError(
+            f'{name}={value} is out of range: choose from {low} to {high}, the '
+            f'nearest is {nearest}'
+        )

@@ -12,6 +12,7 @@ from torch import nn
 from dugi_mae.errors import DuGIError
 from dugi_mae.utils.checkpoint import load_weights
 from dugi_mae.utils.config import read_config
+from dugi_mae.utils.registry import check_model
 
 #: Which inferencer goes with a config's default scope.
 INFERENCERS = dict(mmpretrain='ReconstructionInferencer', mmseg='SmallTargetInferencer')
@@ -63,6 +64,21 @@ def pick_device(device: str | torch.device | None = None) -> torch.device:
         ) from None
 
 
+def build_from_config(config: Config) -> nn.Module:
+    """Build a config's model with fresh weights.
+
+    Args:
+        config: With ``model`` and, unless it is for pre-training, ``default_scope``.
+
+    Raises:
+        DuGIError: If a key is missing or unknown, or its value impossible.
+    """
+    check_model(config)
+    scope = config.get('default_scope') or 'mmpretrain'
+    with DefaultScope.overwrite_default_scope(scope):
+        return MODELS.build(config.model)
+
+
 def build_model(
     config: Config, checkpoint: str | Path, device: str | torch.device | None = None
 ) -> nn.Module:
@@ -80,8 +96,6 @@ def build_model(
         DuGIError: If the checkpoint does not fit, or the device is not there.
     """
     device = pick_device(device)
-    scope = config.get('default_scope', 'mmpretrain')
-    with DefaultScope.overwrite_default_scope(scope):
-        model = MODELS.build(config.model)
+    model = build_from_config(config)
     load_weights(model, checkpoint)
     return model.to(device).eval()

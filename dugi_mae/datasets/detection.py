@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 from dugi_mae.datasets.conversion import dronevehicle, flir, hit_uav, llvip, m3fd
 from dugi_mae.datasets.conversion.coco import (
     check_coco,
+    check_masks,
     class_names,
     read_json,
     select_classes,
@@ -101,6 +102,8 @@ class InfraredCocoDataset(CocoDataset):
     def _read(self, path: str) -> COCO:
         """Read and check the annotation file; settles the classes."""
         content = check_coco(read_json(path), path)
+        if any(getattr(step, 'with_mask', False) for step in self.pipeline.transforms):
+            check_masks(content, path)
         names = class_names(content)
         classes = self._metainfo.setdefault('classes', names)
         if isinstance(classes, str) or not classes:

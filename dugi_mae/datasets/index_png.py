@@ -10,6 +10,7 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
 from dugi_mae.datasets.conversion.labels import count_pixels
+from dugi_mae.datasets.lists import read_lines
 from dugi_mae.datasets.pretrain import IMAGE_EXTENSIONS, find_images
 from dugi_mae.errors import DuGIError, check_choice
 
@@ -27,8 +28,8 @@ class IndexPNGDataset(BaseSegDataset):
     The pixels of a label map are class numbers, 0 for the first of
     ``metainfo['classes']``, and 255 for what is neither trained on nor scored. Images
     may lie in folders below ``data_prefix['img_path']``; label maps then lie in the
-    same ones. The first label map is checked when the set is listed; a converter that
-    checks them all exists for some sets.
+    same ones. The first label map is checked when the set is listed, each other one
+    when it is first used; a converter that checks them all exists for some sets.
 
     Args:
         data_root: Folder of the set.
@@ -56,6 +57,7 @@ class IndexPNGDataset(BaseSegDataset):
             )
         folders = zip(('img_path', 'seg_map_path'), self.FOLDERS, strict=True)
         kwargs.setdefault('data_prefix', dict(folders))
+        self._checked: set[int] = set()
         super().__init__(ann_file=ann_file, data_root=str(data_root), **kwargs)
 
     @classmethod
@@ -96,18 +98,7 @@ class IndexPNGDataset(BaseSegDataset):
         Raises:
             DuGIError: If the file is missing or empty.
         """
-        try:
-            text = Path(self.ann_file).read_text(encoding='utf-8')
-        except (OSError, UnicodeDecodeError) as error:
-            raise DuGIError(
-                f'split list {self.ann_file} cannot be read ({error}): correct ann_file'
-            ) from None
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        if not lines:
-            raise DuGIError(
-                f'split list {self.ann_file} is empty: write one image name a line'
-            )
-        return lines
+        return read_lines(self.ann_file, 'split list', 'correct ann_file')
 
     def _listed(self, found: Sequence[str]) -> list[str]:
         """The images of the list, in its order.
@@ -157,6 +148,17 @@ class IndexPNGDataset(BaseSegDataset):
             )
         self.check_sample(samples[0])
         return samples
+
+    def prepare_data(self, idx: int) -> dict:
+        """Load one sample; its label map is checked before its first use.
+
+        mmseg's loader names no file, and labels that are no class end a training on a
+        GPU without a word about where they came from.
+        """
+        if idx not in self._checked:
+            self.check_sample(self.get_data_info(idx))
+            self._checked.add(idx)
+        return super().prepare_data(idx)
 
     def check_sample(self, sample: dict) -> None:
         """Raise unless a label map fits its image and the classes."""

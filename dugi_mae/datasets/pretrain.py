@@ -13,6 +13,7 @@ from typing import NamedTuple
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
+from dugi_mae.datasets.lists import read_lines
 from dugi_mae.datasets.lmdb import is_lmdb, lmdb_path, names_in_lmdb
 from dugi_mae.errors import BadImageError, DuGIError, check_choice
 
@@ -227,20 +228,8 @@ class InfraredPretrainDataset(BaseDataset):
 
     def _listed(self) -> list[str]:
         """Relative paths named in ``ann_file``, in its order."""
-        try:
-            text = Path(self.ann_file).read_text(encoding='utf-8')
-        except OSError as error:
-            raise DuGIError(
-                f'image list {self.ann_file} cannot be read ({error.strerror}): '
-                'correct ann_file'
-            ) from None
-        paths = [line.strip() for line in text.splitlines() if line.strip()]
-        if not paths:
-            raise DuGIError(
-                f'image list {self.ann_file} is empty: write one path relative to '
-                f'{self.roots[0]} a line'
-            )
-        return paths
+        remedy = f'correct ann_file, it lists paths relative to {self.roots[0]}'
+        return read_lines(self.ann_file, 'image list', remedy)
 
     def _selects(self, path: str) -> bool:
         """Whether the wanted part holds this relative path."""

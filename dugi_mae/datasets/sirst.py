@@ -7,6 +7,7 @@ from pathlib import Path
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
+from dugi_mae.datasets.lists import read_lines
 from dugi_mae.datasets.pretrain import IMAGE_EXTENSIONS
 from dugi_mae.errors import DuGIError
 
@@ -47,13 +48,9 @@ def read_split(path: Path) -> list[str]:
             f'{", ".join(near[:8])})'
         )
     names = []
-    for line in path.read_text(encoding='utf-8').splitlines():
-        name = line.strip()
-        if name:
-            suffix = Path(name).suffix.lower()
-            names.append(name[: -len(suffix)] if suffix in IMAGE_EXTENSIONS else name)
-    if not names:
-        raise DuGIError(f'split file {path} is empty: write one image name a line')
+    for name in read_lines(path, 'split file', 'correct ann_file'):
+        suffix = Path(name).suffix.lower()
+        names.append(name[: -len(suffix)] if suffix in IMAGE_EXTENSIONS else name)
     return names
 
 

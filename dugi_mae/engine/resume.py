@@ -12,6 +12,11 @@ from mmengine.logging import print_log
 
 from dugi_mae.errors import DuGIError
 
+#: What reading a damaged zip file may raise; ValueError for a name with null bytes.
+_DAMAGE = (
+    *(OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError),
+    ValueError,
+)
 _NAME = re.compile(r'(epoch|iter)_\d+\.pth')
 
 
@@ -26,7 +31,7 @@ def is_whole(path: str | Path) -> bool:
     try:
         with zipfile.ZipFile(path) as file:
             return file.testzip() is None
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+    except _DAMAGE:
         return False
 
 
@@ -47,7 +52,7 @@ def find_checkpoint(folder: str | Path) -> str | None:
     """
     folder = Path(folder)
     note = folder / 'last_checkpoint'
-    last = Path(note.read_text().strip()) if note.is_file() else None
+    last = Path(note.read_text(errors='replace').strip()) if note.is_file() else None
     if last is not None and is_whole(last):
         return str(last)
     found = [path for path in folder.glob('*.pth') if _NAME.fullmatch(path.name)]

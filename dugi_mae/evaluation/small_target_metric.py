@@ -21,6 +21,7 @@ from dugi_mae.evaluation.small_target import (
     in_field_units,
     score_table,
 )
+from dugi_mae.utils.arguments import check_arguments
 
 #: Where in the pipeline a missing or misfit part comes from.
 REMEDIES = dict(
@@ -54,6 +55,7 @@ class SmallTargetMetric(BaseMetric):
 
     default_prefix = 'small_target'
 
+    @check_arguments
     def __init__(
         self,
         threshold: float = 0.5,

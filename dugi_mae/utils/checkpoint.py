@@ -58,6 +58,8 @@ def adapt_pos_embed(state_dict: dict, key: str, grid: tuple[int, int]) -> None:
     embed = state_dict.get(key)
     if embed is None or embed.dim() != 3 or embed.shape[1] == grid[0] * grid[1]:
         return
+    if len(embed) != 1 or not embed.is_floating_point():  # named where it is loaded
+        return
     side = math.isqrt(embed.shape[1])
     if side * side == embed.shape[1]:
         state_dict[key] = resize_pos_embed(embed, (side, side), grid)
@@ -159,13 +161,44 @@ def file_sha256(path: str | Path) -> str:
     return digest.hexdigest()
 
 
+def check_tensors(state_dict: dict, path: str | Path) -> None:
+    """Raise unless all tensors have names and all their numbers in memory.
+
+    Args:
+        state_dict: Tensors, and what else is left alone, by name.
+        path: The file, for the message.
+
+    Raises:
+        DuGIError: If a name is no text, or a tensor is sparse, quantised, without
+            numbers, or expanded to more of them than the file holds.
+    """
+    for key, value in state_dict.items():
+        if not isinstance(value, Tensor):
+            continue
+        plain = value.layout is torch.strided and not value.is_quantized
+        held = (
+            plain and value.device.type != 'meta' and value.untyped_storage().nbytes()
+        )
+        if not isinstance(key, str) or held < value.numel() * value.element_size():
+            raise DuGIError(
+                f'checkpoint {path} has under {key!r} no tensor that a model can take '
+                '(sparse, quantised, expanded or without a name): save dense tensors'
+            )
+
+
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """Tensors of a checkpoint, from under ``state_dict`` or ``model`` if there."""
+    """Tensors of a checkpoint, from under ``state_dict`` or ``model`` if there.
+
+    Raises:
+        DuGIError: As :func:`read_checkpoint` and :func:`check_tensors` do, or if there
+            are no tensors.
+    """
     content = read_checkpoint(path)
     for key in ('state_dict', 'model'):
         if isinstance(content.get(key), dict):
             content = content[key]
             break
+    check_tensors(content, path)
     state_dict = {k: v for k, v in content.items() if isinstance(v, Tensor)}
     if not state_dict:
         raise DuGIError(f'checkpoint {path} holds no tensors: is it a weight file?')

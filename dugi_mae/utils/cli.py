@@ -14,6 +14,7 @@ from mmengine.config import Config, DictAction
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.utils.config import read_config
+from dugi_mae.utils.registry import check_model
 
 #: The flag that overrides settings, for ``parser.add_argument('--cfg-options', ...)``.
 CFG_OPTIONS = dict(
@@ -43,7 +44,8 @@ def load_config(args: argparse.Namespace) -> Config:
     """Read the config of parsed arguments and apply the common flags.
 
     Raises:
-        DuGIError: If the config does not exist.
+        DuGIError: If the config does not exist or cannot be read, or a class of its
+            model is unknown.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     config = read_config(args.config)
@@ -52,6 +54,7 @@ def load_config(args: argparse.Namespace) -> Config:
         config.merge_from_dict(args.cfg_options)
     if args.launcher == 'pytorch' and not torch.cuda.is_available():
         join_cpu_group(config)
+    check_model(config)
     if args.work_dir:
         config.work_dir = args.work_dir
     elif config.get('work_dir') is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import time
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -15,9 +16,11 @@ class Crash(NamedTuple):
 
     Attributes:
         code: Exit status; negative for the signal that killed it.
+        timed_out: Whether it was killed because it took too long.
     """
 
     code: int
+    timed_out: bool = False
 
 
 def _serve(function: Callable, connection: Connection, parents: Connection) -> None:
@@ -29,7 +32,10 @@ def _serve(function: Callable, connection: Connection, parents: Connection) -> N
 
 
 def map_despite_crashes(
-    function: Callable[[Any], Any], items: Iterable[Any], jobs: int
+    function: Callable[[Any], Any],
+    items: Iterable[Any],
+    jobs: int,
+    timeout: float | None = None,
 ) -> Iterator[tuple[Any, Any]]:
     """Apply a function in other processes; one that crashes loses its item alone.
 
@@ -39,6 +45,7 @@ def map_despite_crashes(
         function: Takes one item; both it and its result can be pickled.
         items: What to apply it to.
         jobs: Number of processes.
+        timeout: Seconds after which a process that has not answered is killed.
 
     Yields:
         ``(item, result)`` in the order of completion; the result is a :class:`Crash`
@@ -57,7 +64,7 @@ def map_despite_crashes(
 
     def give(process: BaseProcess, connection: Connection) -> None:
         for item in waiting:
-            busy[connection] = process, item
+            busy[connection] = process, item, time.monotonic()
             with contextlib.suppress(BrokenPipeError):  # it is found dead later
                 connection.send((item,))
             return
@@ -66,21 +73,30 @@ def map_despite_crashes(
             connection.send(None)
         process.join()
 
+    def overdue() -> list[Connection]:
+        latest = time.monotonic() - (timeout or float('inf'))
+        return [pipe for pipe, (*_, begun) in busy.items() if begun < latest]
+
     try:
         for _ in range(jobs):
             give(*start())
         while busy:
-            for connection in wait(list(busy)):
-                process, item = busy.pop(connection)
+            ready = wait(list(busy), timeout and timeout / 10)
+            late = [connection for connection in overdue() if connection not in ready]
+            for connection in ready + late:
+                process, item, _ = busy.pop(connection)
                 try:
+                    if connection in late:
+                        process.kill()
+                        raise EOFError
                     result = connection.recv()
                 except (EOFError, OSError):  # nothing, or half an answer
                     connection.close()
                     process.join()
-                    result = Crash(process.exitcode)
+                    result = Crash(process.exitcode, connection in late)
                     process, connection = start()
                 yield item, result
                 give(process, connection)
     finally:
-        for process, _ in busy.values():
+        for process, *_ in busy.values():
             process.kill()

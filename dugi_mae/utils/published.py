@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.models.backbones.arch import ARCHS, ConvViTArch
-from dugi_mae.utils.checkpoint import read_checkpoint
+from dugi_mae.utils.checkpoint import check_tensors, read_checkpoint
 from dugi_mae.utils.fit import shorten
 
 #: Channels of one attention head in every published size; weights do not tell it.
@@ -67,6 +67,7 @@ def read_published(path: str | Path, trust: bool = False) -> dict[str, Tensor]:
             break
     if not content:
         raise DuGIError(f'{path} holds no tensors: is it a weight file?')
+    check_tensors(content, path)
     odd = [key for key, value in content.items() if not isinstance(value, Tensor)]
     if odd:
         raise DuGIError(

@@ -1,14 +1,108 @@
-"""Building sub-modules whatever the default scope is."""
+"""Building sub-modules whatever the default scope is, and naming what is wrong."""
 
 from __future__ import annotations
 
+import difflib
 import inspect
+import re
+import reprlib
 
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import DefaultScope, Registry
 from mmpretrain.registry import MODELS
 from torch import nn
 
-from dugi_mae.errors import check_choice
+from dugi_mae.errors import DuGIError
+from dugi_mae.utils.arguments import check_names
+
+#: Keys below which configs of modules stand, in ours and in the hosts' models.
+_PARTS = (
+    *('backbone', 'neck', 'head', 'masking', 'guidance', 'data_preprocessor'),
+    *('decode_head', 'auxiliary_head', 'bbox_head', 'mask_head', 'rpn_head'),
+    *('roi_head', 'loss_decode', 'module'),
+)
+
+
+def find_class(kind: object, name: str, registry: Registry = MODELS) -> type:
+    """The class that a config asks for.
+
+    Args:
+        kind: Value of the key ``type``.
+        name: Where it stands, for the message, such as ``'model.backbone.type'``.
+        registry: Where to look it up.
+
+    Raises:
+        DuGIError: If there is none; the message suggests the nearest one.
+    """
+    if callable(kind):
+        return kind
+    # mmengine would import a name with dots as a module.
+    if isinstance(kind, str) and re.fullmatch(r'\w+(\.\w+)*', kind):
+        found = registry.get(kind)
+        if found is not None:
+            return found
+    known, others = [], registry
+    while others is not None:
+        known += others.module_dict
+        others = others.parent
+    if registry is not MODELS:
+        known += [f'mmpretrain.{other}' for other in MODELS.module_dict]
+    elsewhere = [f'mmpretrain.{kind}'] if str(kind) in MODELS.module_dict else []
+    near = elsewhere or difflib.get_close_matches(str(kind), known, n=1)
+    hint = f'did you mean {near[0]!r}?' if near else 'name a class of it'
+    raise DuGIError(
+        f'{name}={reprlib.repr(kind)} is unknown in the scope {registry.scope!r}, '
+        f"which default_scope or a prefix such as 'mmpretrain.' chooses: {hint}"
+    )
+
+
+def _check_keys(cls: type, cfg: dict) -> None:
+    """Raise where the keys are not the arguments of a class."""
+    known = inspect.signature(cls).parameters.values()
+    if all(p.kind is not p.VAR_KEYWORD for p in known):
+        check_names(cls, known, set(cfg) - {'type', '_scope_'})
+
+
+def _check_part(cfg: object, name: str, registry: Registry) -> None:
+    """Check the config of a module and of those below it."""
+    if not isinstance(cfg, dict):
+        raise DuGIError(
+            f'{name}={reprlib.repr(cfg)} is no config: give a dict with the key type'
+        )
+    if 'type' not in cfg:
+        raise DuGIError(f'{name} has no type: name its class in {name}.type')
+    cls = find_class(cfg['type'], f'{name}.type', registry)
+    # Classes of others may take keys away before they build: these are theirs to check.
+    if getattr(cls, '__module__', '').startswith('dugi_mae.'):
+        _check_keys(cls, cfg)
+    for key in _PARTS:
+        part = cfg.get(key)
+        # DuGIMAE has a data_preprocessor of its own choice.
+        if key == 'data_preprocessor' and 'type' not in (part or {}):
+            continue
+        for item in part if isinstance(part, (list, tuple)) else [part]:
+            if item is not None and not isinstance(item, nn.Module):
+                _check_part(item, f'{name}.{key}', registry)
+
+
+def check_model(config: Config) -> None:
+    """Make sure that every class of a config's model is known, and our keys are.
+
+    Args:
+        config: With ``model`` and, unless it is for pre-training, ``default_scope``.
+
+    Raises:
+        DuGIError: With the key and the nearest name that is known.
+    """
+    scope = config.get('default_scope') or 'mmpretrain'
+    if not isinstance(scope, str):
+        raise DuGIError(f"default_scope={scope!r}: give a name, such as 'mmseg'")
+    if 'model' not in config:
+        raise DuGIError(f'config {config.filename} has no model: add model=dict(...)')
+    with DefaultScope.overwrite_default_scope(scope):
+        with ROOT_MODELS.switch_scope_and_registry(None) as registry:
+            _check_part(config.model, 'model', registry)
 
 
 def build_module(cfg: dict | nn.Module | None) -> nn.Module | None:
@@ -22,14 +116,10 @@ def build_module(cfg: dict | nn.Module | None) -> nn.Module | None:
         cfg: A config with ``type``; a built module or ``None`` is returned as it is.
 
     Raises:
-        DuGIError: If a key is unknown; the message suggests the nearest one.
+        DuGIError: If the type or a key is unknown; the message suggests the nearest
+            one.
     """
     if cfg is None or isinstance(cfg, nn.Module):
         return cfg
-    kind = cfg.get('type')
-    cls = MODELS.get(kind) if isinstance(kind, str) else kind
-    known = inspect.signature(cls).parameters if cls is not None else {}
-    if known and all(p.kind is not p.VAR_KEYWORD for p in known.values()):
-        for key in set(cfg) - {'type', '_scope_'}:
-            check_choice(f'key of {cls.__name__}', key, known)
+    _check_keys(find_class(cfg.get('type'), 'type of a part'), cfg)
     return MODELS.build(ConfigDict({'_scope_': 'mmpretrain', **cfg}))

@@ -120,6 +120,17 @@ def test_bad_settings(own_set, settings, message):
     assert '\n' not in str(caught.value)
 
 
+def test_every_label_map_is_checked(own_set):
+    """A later one is checked before its first use, and named."""
+    path = own_set / 'labels/scene one/c.png'
+    cv2.imwrite(str(path), np.full((32, 40), 7, np.uint8))
+    init_default_scope('mmseg')
+    dataset = IndexPNGDataset(str(own_set), metainfo=TWO, pipeline=LOAD)
+    assert dataset[0] and dataset[1]
+    with pytest.raises(DuGIError, match=r'c\.png has the value 7, but 2 classes'):
+        dataset[2]
+
+
 def test_msrs_as_released(make_msrs):
     """Both parts are read from their folders: infrared, nine classes, its palette."""
     root = make_msrs()

@@ -60,6 +60,12 @@ def test_the_newest_whole_one_replaces_a_damaged_one(work_dir, damage):
     assert find_checkpoint(work_dir) == str(work_dir / 'epoch_9.pth')
 
 
+def test_a_damaged_note(work_dir):
+    """Bytes that are no text in last_checkpoint are like a file that is gone."""
+    (work_dir / 'last_checkpoint').write_bytes(b'\xff\xfe\0 epoch')
+    assert find_checkpoint(work_dir) == str(work_dir / 'epoch_10.pth')
+
+
 def test_a_moved_work_dir(work_dir, tmp_path_factory):
     """The note names a path that is gone; the copy of that file is found."""
     new = tmp_path_factory.mktemp('new') / 'run'

@@ -59,3 +59,11 @@ def test_no_process_is_left():
             return
         time.sleep(0.05)
     pytest.fail('a process is still running')
+
+
+@pytest.mark.parametrize('jobs', [1, 2])
+def test_too_long_is_a_crash(jobs):
+    """A process that does not answer in time is killed, and the others go on."""
+    results = dict(map_despite_crashes(wait_for_ever, [0, 1, 0.0], jobs, timeout=2))
+    assert results[1] == Crash(-signal.SIGKILL, timed_out=True)
+    assert not isinstance(results[0], Crash)

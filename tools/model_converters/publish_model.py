@@ -11,9 +11,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from torch import Tensor
+
 from dugi_mae.errors import DuGIError
-from dugi_mae.utils.checkpoint import read_checkpoint, write_checkpoint
+from dugi_mae.utils.checkpoint import (
+    check_tensors,
+    read_checkpoint,
+    write_checkpoint,
+)
 from dugi_mae.utils.cli import run_cli
+from dugi_mae.utils.fit import shorten
 from dugi_mae.version import __version__
 
 #: Of mmengine's meta data: how far the training was, and class names and colours.
@@ -44,10 +51,18 @@ def main() -> None:
             f'checkpoint {args.source} has no state_dict: give one that a training run '
             'wrote, or convert_checkpoint.py for published files'
         )
-    left_out = sorted(set(content) - {'state_dict', 'meta'})
-    meta = {k: v for k, v in content.get('meta', {}).items() if k in KEPT_META}
+    state_dict, meta = content['state_dict'], content.get('meta')
+    check_tensors(state_dict, args.source)
+    odd = [key for key, value in state_dict.items() if not isinstance(value, Tensor)]
+    if odd or not state_dict:
+        raise DuGIError(
+            f'checkpoint {args.source} holds {shorten(odd) or "nothing"} where its '
+            'tensors should be: save the state dict of a model'
+        )
+    left_out = sorted(map(str, set(content) - {'state_dict', 'meta'}))
+    meta = meta if isinstance(meta, dict) else {}
+    meta = {k: v for k, v in meta.items() if k in KEPT_META}
     meta['dugi_mae_version'] = __version__
-    state_dict = content['state_dict']
     digest = write_checkpoint(dict(state_dict=state_dict, meta=meta), destination)
     final = destination.with_name(
         f'{destination.stem}-{digest[:8]}{destination.suffix}'

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dugi_mae.errors import DuGIError
@@ -13,6 +14,7 @@ from dugi_mae.errors import DuGIError
 LISTS = ('images', 'annotations', 'categories')
 IMAGE_KEYS = ('id', 'file_name', 'width', 'height')
 ANNOTATION_KEYS = ('image_id', 'category_id', 'bbox')
+OPTIONAL_KEYS = ('area', 'iscrowd', 'segmentation')
 
 
 def read_json(path: str | Path) -> object:
@@ -36,20 +38,79 @@ def read_json(path: str | Path) -> object:
         raise DuGIError(f'annotation file {path} is empty: copy or write it again')
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # numbers of 4301 digits, deep lists
         raise DuGIError(
             f'annotation file {path} is damaged JSON ({error}): copy or write it again'
         ) from None
 
 
 def _check_keys(item: object, keys: Sequence[str], what: str, path: object) -> None:
-    """Raise unless an item of a list has the keys that are needed."""
+    """Raise unless an item of a list has the keys that are needed, of their types."""
     missing = [key for key in keys if not (isinstance(item, dict) and key in item)]
     if missing:
         raise DuGIError(
             f'{what} of {path} has no {missing[0]!r}: this is not COCO format, '
             'write the file again'
         )
+    for key in (*keys, *OPTIONAL_KEYS):
+        fits, wanted = _TYPES[key]
+        if key in item and not fits(item[key]):
+            raise DuGIError(
+                f'{what} of {path} has {key}={reprlib.repr(item[key])}: {wanted} is '
+                'needed, correct it or write the file again'
+            )
+
+
+def _is_number(value: object, most: float = 1e6) -> bool:
+    """Whether a value is a number of pixels; JSON's NaN and Infinity are none."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and abs(value) < most
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, (int, str)) and not isinstance(value, bool)
+
+
+def _is_size(value: object) -> bool:
+    return _is_number(value) and value > 0 and value == int(value)
+
+
+def _is_box(value: object) -> bool:
+    return isinstance(value, list) and list(map(_is_number, value)) == [True] * 4
+
+
+def _is_segmentation(value: object) -> bool:
+    """Whether it is a list of polygons, which may be empty, or run lengths."""
+    if value is None or isinstance(value, list):
+        polygons = value or []
+        return all(isinstance(p, list) and all(map(_is_number, p)) for p in polygons)
+    if not isinstance(value, dict) or set(value) != {'size', 'counts'}:
+        return False
+    size, counts = value['size'], value['counts']
+    if not isinstance(size, list) or list(map(_is_size, size)) != [True] * 2:
+        return False
+    if isinstance(counts, str):
+        return True
+    runs = isinstance(counts, list) and all(
+        isinstance(n, int) and n >= 0 for n in counts
+    )
+    return runs and sum(counts) == size[0] * size[1]
+
+
+#: What a value must be, and what messages call that.
+_TYPES: dict[str, tuple[Callable[[object], bool], str]] = {
+    **dict.fromkeys(('id', 'image_id', 'category_id'), (_is_id, 'a number or a text')),
+    **dict.fromkeys(('file_name', 'name'), (lambda v: isinstance(v, str), 'a text')),
+    **dict.fromkeys(('width', 'height'), (_is_size, 'a number of pixels')),
+    'bbox': (
+        _is_box,
+        'a list of four numbers x, y, width, height (rotated boxes: take the '
+        'horizontal annotation files)',
+    ),
+    'area': (lambda v: _is_number(v, 1e12), 'a number'),
+    'iscrowd': (lambda v: v in (0, 1, None), '0 or 1'),
+    'segmentation': (_is_segmentation, 'a list of polygons or of run lengths'),
+}
 
 
 def check_coco(content: object, path: str | Path) -> dict:
@@ -104,31 +165,40 @@ def check_coco(content: object, path: str | Path) -> dict:
         _check_keys(annotation, ANNOTATION_KEYS, what, path)
         if annotation['image_id'] not in image_ids:
             raise DuGIError(
-                f'{what} of {path} belongs to image {annotation["image_id"]}, which is '
-                'not listed under images: add the image or take the annotation out'
+                f'{what} of {path} belongs to image {annotation["image_id"]!r}, which '
+                'is not listed under images: add the image or take the annotation out'
             )
         if annotation['category_id'] not in category_ids:
             raise DuGIError(
-                f'{what} of {path} has category {annotation["category_id"]}, which is '
-                'not listed under categories: add the category or take it out'
-            )
-        box = annotation['bbox']
-        if not isinstance(box, list) or list(map(_is_number, box)) != [True] * 4:
-            raise DuGIError(
-                f'{what} of {path} has bbox {box}: four numbers x, y, width, height '
-                'are needed (rotated boxes: take the horizontal annotation files)'
+                f'{what} of {path} has category {annotation["category_id"]!r}, which '
+                'is not listed under categories: add the category or take it out'
             )
     return content
 
 
-def _name(annotation: object, number: int) -> object:
+def check_masks(content: dict, path: str | Path) -> None:
+    """Raise unless every annotation has a mask.
+
+    Args:
+        content: What :func:`check_coco` gave.
+        path: Its name, for messages.
+
+    Raises:
+        DuGIError: If one has none.
+    """
+    for number, annotation in enumerate(content['annotations']):
+        if not annotation.get('segmentation'):
+            raise DuGIError(
+                f'annotation {_name(annotation, number)} of {path} has no '
+                'segmentation, which with_mask=True of the pipeline asks for: add it, '
+                'take the annotation out, or train without masks'
+            )
+
+
+def _name(annotation: object, number: int) -> str:
     """What to call an annotation in a message."""
     has_id = isinstance(annotation, dict) and 'id' in annotation
-    return annotation['id'] if has_id else f'number {number}'
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return repr(annotation['id']) if has_id else f'number {number}'
 
 
 def class_names(content: dict) -> tuple[str, ...]:

@@ -38,10 +38,10 @@ def read_raw(path: Path) -> dict:
             f'{path} is not from normal_json of HIT-UAV (no keys annotation, images): '
             'give the folder that holds normal_json as SRC'
         )
-    images = [
-        dict(image, file_name=image['filename']) if 'filename' in image else image
-        for image in content['images']
-    ]
+    images = content['images']
+    for image in images if isinstance(images, list) else ():
+        if isinstance(image, dict) and 'filename' in image:
+            image['file_name'] = image['filename']
     return check_coco(
         dict(
             images=images,

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from dugi_mae.datasets.conversion.files import write_text
+from dugi_mae.datasets.lists import read_lines
 from dugi_mae.datasets.pretrain import IMAGE_EXTENSIONS
 from dugi_mae.errors import DuGIError
 
@@ -24,21 +25,14 @@ def read_names(path: Path) -> list[str]:
     Raises:
         DuGIError: If the list is missing, empty, or names something twice.
     """
-    try:
-        lines = path.read_text(encoding='utf-8').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DuGIError(
-            f'split list {path} cannot be read ({error}): correct the path'
-        ) from None
-    names = [Path(line.split()[0]).name for line in lines if line.strip()]
+    lines = read_lines(path, 'split list', 'correct the path')
+    names = [Path(line.split()[0]).name for line in lines]
     names = [
         name[: -len(suffix)]
         if (suffix := Path(name).suffix.lower()) in EXTENSIONS
         else name
         for name in names
     ]
-    if not names:
-        raise DuGIError(f'split list {path} is empty: write one image name a line')
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
         raise DuGIError(f'split list {path} has {name} {count} times: keep one of them')

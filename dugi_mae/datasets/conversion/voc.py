@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -70,12 +72,15 @@ def _number(node: ElementTree.Element, tag: str, path: Path) -> float:
     """The number in a tag."""
     text = node.findtext(tag)
     try:
-        return float(text)
+        number = float(text)
     except (TypeError, ValueError):
+        number = math.nan
+    if not abs(number) < 1e6:  # nan is not, too
         raise DuGIError(
-            f'annotation file {path} has {text!r} as {tag} of a {node.tag}: a number '
-            'is needed, correct it or copy the file again'
-        ) from None
+            f'annotation file {path} has {reprlib.repr(text)} as {tag} of a {node.tag}'
+            ': a number of pixels is needed, correct it or copy the file again'
+        )
+    return number
 
 
 def _box(item: ElementTree.Element, path: Path) -> tuple | None:

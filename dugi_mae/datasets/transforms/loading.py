@@ -17,6 +17,7 @@ from dugi_mae.datasets.transforms.normalize16 import (
 )
 from dugi_mae.datasets.transforms.reading import MAX_PIXELS, decode, read_bytes
 from dugi_mae.errors import BadImageError, check_choice
+from dugi_mae.utils.arguments import check_arguments
 
 
 def to_grey(image: ndarray, path: str = 'image', channel: int | None = None) -> ndarray:
@@ -86,6 +87,7 @@ class LoadInfraredImage(BaseTransform):
             labels: these refer to the pixels of the file.
     """
 
+    @check_arguments
     def __init__(
         self,
         channels: int = 3,

@@ -58,6 +58,12 @@ def read_bytes(path: str, backend_args: dict | None = None) -> bytes:
             f'{path} does not exist: check data_root and the list it came from',
             'missing',
         ) from None
+    except KeyError:  # what stands before '://' in it
+        raise BadImageError(
+            f'{path} is in a storage that mmengine does not know: correct the list it '
+            'came from, or install the storage',
+            'missing',
+        ) from None
     except OSError as error:
         raise BadImageError(
             f'{path} cannot be read ({error.strerror or error}): check that it is a '

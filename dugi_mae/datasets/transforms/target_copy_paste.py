@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from dugi_mae.datasets.transforms.target_crop import find_targets
 from dugi_mae.errors import DuGIError
+from dugi_mae.utils.arguments import check_arguments
 
 #: Pixels around a target from which its background is taken.
 _MARGIN = 2
@@ -56,6 +57,7 @@ class TargetCopyPaste(BaseTransform):
         DuGIError: If an argument is out of range.
     """
 
+    @check_arguments
     def __init__(
         self, prob: float = 0.5, max_copies: int = 3, max_side: int = 32
     ) -> None:

@@ -10,6 +10,7 @@ from mmengine.registry import TRANSFORMS
 from scipy import ndimage
 
 from dugi_mae.errors import DuGIError
+from dugi_mae.utils.arguments import check_arguments
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 #: Side in pixels of the square into which clutter that looks like a target fits.
@@ -96,6 +97,7 @@ class TargetCrop(BaseTransform):
         DuGIError: If an argument is out of range.
     """
 
+    @check_arguments
     def __init__(
         self, crop_size: tuple[int, int], prob: float = 0.5, clutter_prob: float = 0.0
     ) -> None:

@@ -9,6 +9,7 @@ from mmseg.registry import TRANSFORMS
 
 from dugi_mae.datasets.transforms.loading import decode, read_bytes
 from dugi_mae.errors import DuGIError, check_choice
+from dugi_mae.utils.arguments import check_arguments
 
 
 @TRANSFORMS.register_module()
@@ -27,6 +28,7 @@ class LoadTargetMask(BaseTransform):
         backend_args: See :func:`mmengine.fileio.get`.
     """
 
+    @check_arguments
     def __init__(
         self, on_mismatch: str = 'error', backend_args: dict | None = None
     ) -> None:

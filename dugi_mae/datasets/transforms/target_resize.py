@@ -13,6 +13,7 @@ from numpy import ndarray
 
 from dugi_mae.datasets.transforms.target_crop import find_targets
 from dugi_mae.errors import DuGIError
+from dugi_mae.utils.arguments import check_arguments
 
 
 def resize_mask(mask: ndarray, size: tuple[int, int]) -> ndarray:
@@ -65,6 +66,7 @@ class ResizeKeepTargets(BaseTransform):
         DuGIError: If an argument is out of range.
     """
 
+    @check_arguments
     def __init__(
         self, scale_range: tuple[float, float] = (0.5, 2.0), min_target: float = 9
     ) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from dugi_mae.errors import DuGIError, check_choice
+from dugi_mae.errors import DuGIError, check_choice, check_range
+from dugi_mae.models.layers.sizes import SIZES
 
 
 class ConvViTArch(NamedTuple):
@@ -30,6 +31,18 @@ ARCHS = {
     'base': ConvViTArch((256, 384, 768), (2, 2, 11), 12),
     'large': ConvViTArch((384, 768, 1024), (2, 2, 23), 16),
 }
+
+
+def _is_count(value: object) -> bool:
+    """Whether a value is a whole number from 1 on."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _nearest_count(value: object, most: int) -> int:
+    """The whole number from 1 to ``most`` that is nearest to a value of any kind."""
+    if not isinstance(value, (int, float)) or value != value:  # nan
+        return 1
+    return round(min(max(value, 1), most))
 
 
 def resolve_arch(arch: str | dict) -> ConvViTArch:
@@ -58,21 +71,22 @@ def resolve_arch(arch: str | dict) -> ConvViTArch:
         numbers = arch[key]
         if not isinstance(numbers, (list, tuple)) or len(numbers) != 3:
             raise DuGIError(
-                f'arch {key}={numbers}: ConvViT has three stages, give 3 numbers'
+                f'arch {key}={numbers!r}: ConvViT has three stages, give 3 numbers'
             )
-        if not all(isinstance(n, int) and n >= 1 for n in numbers):
-            nearest = tuple(
-                max(1, round(n)) if isinstance(n, (int, float)) else 1 for n in numbers
-            )
+        _, most = SIZES[key]
+        if not all(_is_count(n) and n <= most for n in numbers):
+            nearest = tuple(_nearest_count(n, most) for n in numbers)
             raise DuGIError(
-                f'arch {key}={tuple(numbers)}: give whole numbers from 1 on, such as '
-                f'{nearest}'
+                f'arch {key}={tuple(numbers)!r}: give whole numbers from 1 to {most}, '
+                f'such as {nearest}'
             )
-    heads = arch['num_heads']
-    if not isinstance(heads, int) or heads < 1:
-        raise DuGIError(f'arch num_heads={heads}: give a whole number from 1 on')
-    if arch.get('mlp_ratio', 1) <= 0:
-        raise DuGIError(f'arch mlp_ratio={arch["mlp_ratio"]}: give more than 0, or 4')
+    heads, ratio = arch['num_heads'], arch.get('mlp_ratio', 4.0)
+    if not _is_count(heads):
+        raise DuGIError(f'arch num_heads={heads!r}: give a whole number from 1 on')
+    check_range('arch num_heads', heads, 1, arch['embed_dims'][-1])
+    if not isinstance(ratio, (int, float)):
+        raise DuGIError(f'arch mlp_ratio={ratio!r}: give a number, such as 4')
+    check_range('arch mlp_ratio', ratio, *SIZES['mlp_ratio'])
     result = ConvViTArch(
         **{
             **arch,

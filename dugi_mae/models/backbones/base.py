@@ -14,6 +14,7 @@ from dugi_mae.models.layers import (
     ConvPatchEmbed,
     init_transformer_weights,
 )
+from dugi_mae.models.layers.sizes import check_sizes
 from dugi_mae.ops import resize_pos_embed, sincos_pos_embed
 from dugi_mae.utils.checkpoint import adapt_input_channels, adapt_pos_embed
 
@@ -53,7 +54,11 @@ class ConvViTBase(BaseBackbone):
     ) -> None:
         super().__init__(init_cfg)
         self.arch = resolve_arch(arch)
+        self.in_channels = in_channels
         self.with_cp = with_cp
+        check_sizes(
+            in_channels=in_channels, img_size=img_size, drop_path_rate=drop_path_rate
+        )
         dims, depths, heads, mlp_ratio = self.arch
         num_blocks = sum(depths)
         rates = [drop_path_rate * i / max(num_blocks - 1, 1) for i in range(num_blocks)]

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.models.layers import WindowAttention, init_transformer_weights
+from dugi_mae.utils.arguments import check_arguments
 
 from .base import ConvViTBase
 
@@ -60,6 +61,7 @@ class ConvViT(ConvViTBase):
         [(64, 16, 24), (128, 8, 12), (192, 4, 6), (192, 2, 3)]
     """
 
+    @check_arguments
     def __init__(
         self,
         arch: str | dict = 'base',

@@ -18,6 +18,7 @@ from dugi_mae.ops import (
     unpatchify,
     visible_cells,
 )
+from dugi_mae.utils.arguments import check_arguments
 
 from .base import ConvViTBase
 
@@ -41,6 +42,7 @@ class MaskedConvViT(ConvViTBase):
         init_cfg: mmengine's initialisation config.
     """
 
+    @check_arguments
     def __init__(
         self,
         arch: str | dict = 'base',

@@ -11,8 +11,10 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dugi_mae.errors import DuGIError
+from dugi_mae.errors import DuGIError, check_range
 from dugi_mae.models.layers.feature_enhancement import FeatureEnhancement, top_hat
+from dugi_mae.models.layers.sizes import SIZES, check_sizes
+from dugi_mae.utils.arguments import check_arguments
 
 #: Every logit starts at a probability of 0.01, as targets are rare.
 START_SILENT = dict(
@@ -86,6 +88,7 @@ class IRSTDHead(BaseDecodeHead):
             ``top_hat_radius`` has no stem to go to.
     """
 
+    @check_arguments(others_of=BaseDecodeHead)
     def __init__(
         self,
         in_channels: Sequence[int],
@@ -102,9 +105,17 @@ class IRSTDHead(BaseDecodeHead):
                 f'IRSTDHead got in_channels={list(in_channels)}: give the channels of '
                 'F1, F2, F3, F4 and, for the full-resolution stem, of the image'
             )
+        if len(in_index) < len(in_channels):
+            raise DuGIError(
+                f'IRSTDHead got in_index={list(in_index)} for {len(in_channels)} '
+                'in_channels: give one index each, -1 for the image'
+            )
+        check_sizes(channels=channels)
+        for number in in_channels:
+            check_range('in_channels', number, *SIZES['channels'])
+        check_range('deep_supervision', deep_supervision, 0, 1000)
         if top_hat_radius is not None:
-            if top_hat_radius < 1:
-                raise DuGIError(f'top_hat_radius={top_hat_radius}: give at least 1')
+            check_range('top_hat_radius', top_hat_radius, 1, 100)
             if len(in_channels) == 4:
                 raise DuGIError(
                     f'top_hat_radius={top_hat_radius} without a stem: add the channels '

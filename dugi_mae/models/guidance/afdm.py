@@ -10,8 +10,9 @@ from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dugi_mae.errors import DuGIError, check_choice
+from dugi_mae.errors import DuGIError, check_choice, check_range
 from dugi_mae.models.layers import TokenEmbed, init_transformer_weights
+from dugi_mae.models.layers.sizes import check_sizes
 from dugi_mae.ops import (
     FILTER_MODES,
     TokenMask,
@@ -21,6 +22,7 @@ from dugi_mae.ops import (
     radial_filter,
     spectrum_distance,
 )
+from dugi_mae.utils.arguments import check_arguments
 from dugi_mae.utils.checkpoint import adapt_input_channels
 
 
@@ -55,6 +57,7 @@ class AdaptiveFrequencyModulation(BaseModule):
         init_cfg: mmengine's initialisation config.
     """
 
+    @check_arguments
     def __init__(
         self,
         embed_dims: int = 768,
@@ -77,6 +80,12 @@ class AdaptiveFrequencyModulation(BaseModule):
                 f'radius={radius}, alpha={alpha}, beta={beta}: radius and beta must '
                 'be positive and alpha between 0 and 1'
             )
+        # Beyond that the softplus is the identity, and its inverse overflows.
+        for name, value in (('radius', radius), ('beta', beta)):
+            check_range(name, value, 1e-6, 500)
+        check_sizes(
+            embed_dims=embed_dims, patch_size=patch_size, in_channels=in_channels
+        )
         self.mode = mode
         self.align = align
         self.source = source

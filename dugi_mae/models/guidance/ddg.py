@@ -7,13 +7,14 @@ from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from dugi_mae.errors import DuGIError
 from dugi_mae.models.layers import (
     FrequencyInjectionBlock,
     GuidanceRefinementBlock,
     init_transformer_weights,
 )
+from dugi_mae.models.layers.sizes import check_sizes
 from dugi_mae.ops import TokenMask
+from dugi_mae.utils.arguments import check_arguments
 
 from .afdm import AdaptiveFrequencyModulation
 
@@ -38,6 +39,7 @@ class DualDomainGuidance(BaseModule):
             ``source``, ``patch_size``, ``in_channels``, start values).
     """
 
+    @check_arguments(others_of=AdaptiveFrequencyModulation)
     def __init__(
         self,
         embed_dims: int = 768,
@@ -49,8 +51,7 @@ class DualDomainGuidance(BaseModule):
         **afdm,
     ) -> None:
         super().__init__(init_cfg)
-        if depth < 1:
-            raise DuGIError(f'depth={depth}: the guidance needs at least one block')
+        check_sizes(depth=depth, mlp_ratio=mlp_ratio, num_extra_tokens=num_extra_tokens)
         self.num_extra_tokens = num_extra_tokens
         self.afdm = AdaptiveFrequencyModulation(embed_dims, **afdm)
         self.inject = FrequencyInjectionBlock(embed_dims, num_heads, mlp_ratio)

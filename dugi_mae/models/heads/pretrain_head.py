@@ -9,7 +9,9 @@ from mmpretrain.registry import MODELS
 from torch import Tensor
 
 from dugi_mae.errors import DuGIError
+from dugi_mae.models.layers.sizes import check_sizes
 from dugi_mae.ops import gather_tokens, patchify, unpatchify
+from dugi_mae.utils.arguments import check_arguments
 
 
 @MODELS.register_module()
@@ -24,6 +26,7 @@ class DuGIPretrainHead(MAEPretrainHead):
         in_channels: Channels C of the image.
     """
 
+    @check_arguments
     def __init__(
         self,
         loss: dict | None = None,
@@ -31,6 +34,7 @@ class DuGIPretrainHead(MAEPretrainHead):
         patch_size: int = 16,
         in_channels: int = 3,
     ) -> None:
+        check_sizes(patch_size=patch_size, in_channels=in_channels)
         loss = loss or dict(type='PixelReconstructionLoss', criterion='L2')
         loss = ConfigDict({'_scope_': 'mmpretrain', **loss})
         super().__init__(loss, norm_pix, patch_size, in_channels)

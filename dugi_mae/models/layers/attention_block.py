@@ -10,11 +10,11 @@ from dugi_mae.errors import DuGIError
 from dugi_mae.ops import gather_tokens
 
 
-def check_heads(dim: int, num_heads: int) -> None:
-    """Raise unless ``dim`` splits evenly into heads."""
+def check_heads(dim: int, num_heads: int, name: str = 'num_heads') -> None:
+    """Raise unless ``dim`` splits evenly into heads; ``name`` is the argument's."""
     if num_heads < 1 or dim % num_heads:
         raise DuGIError(
-            f'{dim} channels do not split into num_heads={num_heads} equal heads: '
+            f'{dim} channels do not split into {name}={num_heads} equal heads: '
             'choose a divisor'
         )
 

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dugi_mae.errors import DuGIError
 from dugi_mae.ops import (
     merge_windows,
     partition_windows,
@@ -15,6 +14,7 @@ from dugi_mae.ops import (
 )
 
 from .attention_block import SelfAttention, merge_heads, split_heads
+from .sizes import check_sizes
 
 
 class WindowAttention(SelfAttention):
@@ -33,15 +33,14 @@ class WindowAttention(SelfAttention):
             starts at zero: a pre-trained encoder begins with what it has learned.
 
     Raises:
-        DuGIError: If ``window_size`` is below 1.
+        DuGIError: If ``window_size`` is out of range.
     """
 
     def __init__(
         self, dim: int, num_heads: int, window_size: int, rel_pos_bias: bool = False
     ) -> None:
         super().__init__(dim, num_heads)
-        if window_size < 1:
-            raise DuGIError(f'window_size={window_size}: give tokens, 1 or more')
+        check_sizes(window_size=window_size)
         self.window_size = window_size
         self.rel_pos_bias = None
         if rel_pos_bias:

@@ -6,6 +6,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from dugi_mae.errors import DuGIError
+from dugi_mae.utils.arguments import check_arguments
 
 
 def soft_iou(
@@ -56,6 +57,7 @@ class SoftIoULoss(nn.Module):
         DuGIError: If the logits have more than two channels.
     """
 
+    @check_arguments
     def __init__(
         self,
         per_image: bool = True,

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.models.layers import TokenEmbed
+from dugi_mae.models.layers.sizes import check_sizes
 from dugi_mae.ops import TokenMask
+from dugi_mae.utils.arguments import check_arguments
 from dugi_mae.utils.checkpoint import adapt_input_channels
 
 
@@ -22,6 +24,7 @@ class BaseMasking(BaseModule, metaclass=ABCMeta):
         patch_size: Side of a token in pixels.
     """
 
+    @check_arguments
     def __init__(self, mask_ratio: float = 0.75, patch_size: int = 16) -> None:
         super().__init__()
         if not 0 < mask_ratio < 1:
@@ -29,6 +32,7 @@ class BaseMasking(BaseModule, metaclass=ABCMeta):
                 f'mask_ratio={mask_ratio} would keep every token or none: choose a '
                 'ratio between 0 and 1, such as 0.75'
             )
+        check_sizes(patch_size=patch_size)
         self.mask_ratio = mask_ratio
         self.patch_size = patch_size
 
@@ -73,6 +77,7 @@ class EmbeddingMasking(BaseMasking):
         super().__init__(mask_ratio, patch_size)
         if embed_dims is None:
             return
+        check_sizes(embed_dims=embed_dims, in_channels=in_channels)
         # Named as in the published checkpoints, where it is stored and never trained.
         self.patch_embed = TokenEmbed(in_channels, embed_dims, patch_size)
         self.patch_embed.requires_grad_(False)

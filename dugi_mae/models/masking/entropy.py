@@ -5,7 +5,8 @@ from __future__ import annotations
 from mmpretrain.registry import MODELS
 from torch import Tensor
 
-from dugi_mae.errors import check_choice
+from dugi_mae.errors import DuGIError, check_choice
+from dugi_mae.models.layers.sizes import check_sizes
 from dugi_mae.ops import (
     TokenMask,
     keep_by_score,
@@ -13,6 +14,7 @@ from dugi_mae.ops import (
     softmax_entropy,
     token_entropy,
 )
+from dugi_mae.utils.arguments import check_arguments
 
 from .base import EmbeddingMasking
 
@@ -40,6 +42,7 @@ class EntropyMasking(EmbeddingMasking):
         in_channels: Channels of the image, for the embedding.
     """
 
+    @check_arguments
     def __init__(
         self,
         mask_ratio: float = 0.75,
@@ -55,6 +58,11 @@ class EntropyMasking(EmbeddingMasking):
         check_choice('estimator', estimator, ESTIMATORS)
         check_choice('keep', keep, ('highest', 'lowest'))
         check_choice('keep_order', keep_order, ('raster', 'score'))
+        check_sizes(num_bins=num_bins)
+        if value_range is not None and not value_range[0] < value_range[1]:
+            raise DuGIError(
+                f'value_range={tuple(value_range)}: give (low, high), such as (-3, 3)'
+            )
         width = embed_dims if estimator == 'softmax' else None
         super().__init__(mask_ratio, patch_size, width, in_channels)
         self.estimator = estimator

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from dugi_mae.errors import check_choice
 from dugi_mae.ops import TokenMask, make_token_mask, num_visible, patch_grid, patchify
+from dugi_mae.utils.arguments import check_arguments
 
 from .base import EmbeddingMasking
 
@@ -30,6 +31,7 @@ class GreyValueMasking(EmbeddingMasking):
         in_channels: Channels of the image, for the embedding.
     """
 
+    @check_arguments
     def __init__(
         self,
         mask_ratio: float = 0.75,

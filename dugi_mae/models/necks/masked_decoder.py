@@ -7,13 +7,17 @@ from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
+from dugi_mae.errors import DuGIError
 from dugi_mae.models.layers import AttentionBlock, init_transformer_weights
+from dugi_mae.models.layers.attention_block import check_heads
+from dugi_mae.models.layers.sizes import check_sizes
 from dugi_mae.ops import (
     TokenMask,
     resize_pos_embed,
     restore_tokens,
     sincos_pos_embed,
 )
+from dugi_mae.utils.arguments import check_arguments
 from dugi_mae.utils.checkpoint import adapt_pos_embed
 
 
@@ -38,6 +42,7 @@ class MaskedDecoder(BaseModule):
         init_cfg: mmengine's initialisation config.
     """
 
+    @check_arguments
     def __init__(
         self,
         embed_dims: int = 768,
@@ -52,7 +57,23 @@ class MaskedDecoder(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        check_sizes(
+            embed_dims=embed_dims,
+            decoder_embed_dims=decoder_embed_dims,
+            decoder_depth=decoder_depth,
+            mlp_ratio=mlp_ratio,
+            patch_size=patch_size,
+            out_channels=out_channels,
+            img_size=img_size,
+            num_extra_tokens=num_extra_tokens,
+        )
+        if img_size < patch_size:
+            raise DuGIError(
+                f'img_size={img_size} is smaller than patch_size={patch_size}: make '
+                'it a multiple'
+            )
         dim = decoder_embed_dims
+        check_heads(dim, decoder_num_heads, 'decoder_num_heads')
         self.num_extra_tokens = num_extra_tokens
         self.pos_grid = (img_size // patch_size, img_size // patch_size)
         self.decoder_embed = nn.Linear(embed_dims, dim)

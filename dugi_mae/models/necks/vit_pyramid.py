@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.models.layers import LayerNorm2d
+from dugi_mae.models.layers.sizes import check_sizes
+from dugi_mae.utils.arguments import check_arguments
 
 
 @MODELS.register_module()
@@ -35,8 +37,10 @@ class ViTPyramid(BaseModule):
         ...     dict(type='FPN', in_channels=[768] * 4, out_channels=256, num_outs=5)]
     """
 
+    @check_arguments
     def __init__(self, embed_dims: int, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
+        check_sizes(embed_dims=embed_dims)
 
         def enlarge() -> nn.Module:
             return nn.ConvTranspose2d(embed_dims, embed_dims, 2, 2)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from mmengine.config import ConfigDict
 from mmpretrain.models.selfsup.base import BaseSelfSupervisor
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from dugi_mae.ops import TokenMask, grid_mask, patch_grid
+from dugi_mae.utils.arguments import check_arguments
 from dugi_mae.utils.registry import build_module
 
-from .part_checks import check_parts
+from .part_checks import check_parts, check_statistics
 
 
 class Reconstruction(NamedTuple):
@@ -52,6 +52,7 @@ class DuGIMAE(BaseSelfSupervisor):
         init_cfg: mmengine's initialisation config.
     """
 
+    @check_arguments
     def __init__(
         self,
         masking: dict | nn.Module,
@@ -63,12 +64,9 @@ class DuGIMAE(BaseSelfSupervisor):
         init_cfg: dict | None = None,
     ) -> None:
         if not isinstance(data_preprocessor, nn.Module):
-            data_preprocessor = ConfigDict(
-                {
-                    'type': 'SelfSupDataPreprocessor',
-                    '_scope_': 'mmpretrain',
-                    **(data_preprocessor or {}),
-                }
+            check_statistics(data_preprocessor or {})
+            data_preprocessor = build_module(
+                {'type': 'SelfSupDataPreprocessor', **(data_preprocessor or {})}
             )
         super().__init__(
             backbone=build_module(backbone),

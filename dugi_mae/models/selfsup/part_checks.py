@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from functools import reduce
 
 from torch import nn
@@ -61,6 +62,7 @@ def check_parts(model: nn.Module) -> None:
                     f'{found[first]}'
                 )
     _check_prediction(model)
+    _check_channels(model)
     grid, ratio = (
         _look_up(model, 'backbone.pos_grid'),
         _look_up(model, 'masking.mask_ratio'),
@@ -72,6 +74,50 @@ def check_parts(model: nn.Module) -> None:
             raise DuGIError(
                 f'model.masking.{error}, or a larger model.backbone.img_size'
             ) from None
+
+
+def check_statistics(cfg: dict) -> None:
+    """Raise unless mean and standard deviation can normalise an image.
+
+    Args:
+        cfg: Config of a data preprocessor.
+
+    Raises:
+        DuGIError: If they are no lists of 1 or 3 numbers, or only one is there.
+    """
+    for key, other in (('mean', 'std'), ('std', 'mean')):
+        values = cfg.get(key)
+        if values is None and cfg.get(other) is None:
+            continue
+        fine = isinstance(values, (list, tuple)) and len(values) in (1, 3)
+        if not fine or not all(_is_statistic(v, key == 'std') for v in values):
+            above = ' above 0' if key == 'std' else ''
+            raise DuGIError(
+                f'model.data_preprocessor.{key}={reprlib.repr(values)}: give 1 or 3 '
+                f'numbers{above}, as many as {other} has, in units of grey values'
+            )
+    mean, std = (cfg.get(key) for key in ('mean', 'std'))
+    if mean is not None and len(mean) != len(std):
+        raise DuGIError(
+            f'model.data_preprocessor.mean={list(mean)} and std={list(std)}: give as '
+            'many numbers of each'
+        )
+
+
+def _is_statistic(value: object, is_std: bool) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and (0 if is_std else -1e9) < value < 1e9
+
+
+def _check_channels(model: nn.Module) -> None:
+    """Images are normalised by one number, or by one for each channel."""
+    mean = _look_up(model, 'data_preprocessor.mean')
+    channels = _look_up(model, 'backbone.in_channels')
+    if mean is not None and channels and len(mean) not in (1, channels):
+        raise DuGIError(
+            f'model.data_preprocessor.mean has {len(mean)} numbers and model.backbone.'
+            f'in_channels={channels}: give 1 or {channels}, and so for std'
+        )
 
 
 def _check_prediction(model: nn.Module) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from dugi_mae.datasets.conversion.coco import (
     check_coco,
+    check_masks,
     class_names,
     read_json,
     select_classes,
@@ -53,6 +54,8 @@ def test_a_file_is_read(tmp_path, coco):
         (b'', 'train.json is empty: copy or write it again'),
         (b' \n', 'train.json is empty'),
         (b'{"images": [', 'train.json is damaged JSON .*: copy or write it again'),
+        (b'[' * 100_000, 'train.json is damaged JSON'),
+        (b'[' + b'9' * 5000 + b']', 'train.json is damaged JSON'),
         (b'\xff\xd8\xff', 'train.json cannot be read .*check that it is a JSON file'),
     ],
 )
@@ -88,6 +91,20 @@ def broken(coco: dict, **changes) -> dict:
         (dict(annotations=dict(bbox=[1, 2, None, 4])), 'four numbers x, y, width'),
         (dict(annotations=dict(image_id=9)), 'annotation 0 of x belongs to image 9'),
         (dict(annotations=dict(category_id=9)), 'has category 9, which is not listed'),
+        (dict(annotations=dict(category_id='a\nb')), r"has category 'a\\nb', which"),
+        (dict(images=dict(width='64')), "width='64': a number of pixels is needed"),
+        (dict(images=dict(height=0)), 'height=0: a number of pixels is needed'),
+        (dict(images=dict(id=[7])), r'id=\[7\]: a number or a text is needed'),
+        (dict(images=dict(file_name=3)), 'file_name=3: a text is needed'),
+        (dict(annotations=dict(bbox=[1, 2, 3, float('nan')])), 'four numbers'),
+        (dict(annotations=dict(bbox=[1, 2, 3, 10**400])), 'four numbers'),
+        (dict(annotations=dict(area='9')), "area='9': a number is needed"),
+        (dict(annotations=dict(iscrowd='no')), "iscrowd='no': 0 or 1 is needed"),
+        (dict(annotations=dict(segmentation=[[1, 'x']])), 'polygons or of run lengths'),
+        (
+            dict(annotations=dict(segmentation=dict(size=[2, 2], counts=[1, 2]))),
+            'polygons or of run lengths is needed',
+        ),
     ],
 )
 def test_parts_that_do_not_fit(coco, changes, message):
@@ -95,6 +112,30 @@ def test_parts_that_do_not_fit(coco, changes, message):
     with pytest.raises(DuGIError, match=message) as error:
         check_coco(broken(coco, **changes), 'x')
     assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    'mask',
+    [
+        [[1, 1, 9, 1, 9, 9]],
+        [],
+        None,
+        dict(size=[48, 64], counts='abc'),
+        dict(size=[2, 2], counts=[1, 3]),
+    ],
+)
+def test_masks_are_optional(coco, mask):
+    """Polygons, run lengths in either form and none are all COCO format."""
+    assert check_coco(broken(coco, annotations=dict(segmentation=mask)), 'x')
+
+
+def test_masks_are_needed_to_train_on_them(coco):
+    """The first annotation without a mask is named."""
+    for annotation in coco['annotations']:
+        annotation['segmentation'] = [[1, 1, 9, 1, 9, 9]]
+    check_masks(coco, 'x')
+    with pytest.raises(DuGIError, match='annotation 0 of x has no segmentation, which'):
+        check_masks(broken(coco, annotations=dict(segmentation=[])), 'x')
 
 
 @pytest.mark.parametrize('content', [[], 'text', {}, dict(images=[], annotations=[])])

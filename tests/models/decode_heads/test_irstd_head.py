@@ -31,12 +31,14 @@ LOSSES = [
 
 def head_config(stem=True, **kwargs):
     """A head of a few channels."""
-    return dict(
-        type='IRSTDHead',
-        in_channels=[*DIMS, DIMS[-1], *([3] if stem else [])],
-        channels=4,
-        loss_decode=LOSSES,
-        **kwargs,
+    return (
+        dict(
+            type='IRSTDHead',
+            in_channels=[*DIMS, DIMS[-1], *([3] if stem else [])],
+            channels=4,
+            loss_decode=LOSSES,
+        )
+        | kwargs
     )
 
 
@@ -211,7 +213,7 @@ def test_enhancement_keeps_the_grid():
         (dict(num_classes=5), 'num_classes=5.*leave num_classes out'),
         (dict(out_channels=2), 'out_channels=2.*leave out_channels out'),
         (dict(num_heads=5), 'num_heads=5'),
-        (dict(top_hat_radius=0), 'top_hat_radius=0.*at least 1'),
+        (dict(top_hat_radius=0), 'top_hat_radius=0.*nearest is 1'),
         (
             dict(top_hat_radius=3, in_channels=[8, 12, 16, 16]),
             'top_hat_radius=3.*without a stem.*fifth entry of in_channels',
@@ -224,3 +226,23 @@ def test_bad_arguments(change, message):
     config.pop('type')
     with pytest.raises(DuGIError, match=message):
         IRSTDHead(**config)
+
+
+@pytest.mark.parametrize(
+    'head, message',
+    [
+        (
+            dict(in_channels=[8, 12, 16, 8, 3]),
+            r'set model\.decode_head\.in_channels=\[8, 12, 16, 16, 3\]',
+        ),
+        (dict(in_index=[0, 1, 2, 9, -1]), 'choose from 0 to 4, or -1 for the image'),
+        (dict(in_index=[0, 1]), 'give one index each, -1 for the image'),
+        (dict(in_channels=[8, 12, 16, 16, 0]), 'in_channels=0 is out of range'),
+        (dict(channels='4'), "IRSTDHead got channels='4': give a whole number"),
+    ],
+)
+def test_features_and_head_must_fit(head, message):
+    """What a head expects and the backbone gives are compared when they are built."""
+    with pytest.raises(DuGIError, match=message) as caught:
+        build(**head)
+    assert '\n' not in str(caught.value)

@@ -31,6 +31,16 @@ def config(toy_pretrain_model) -> Config:
         ('masking.mask_rato', 0.5, "'mask_rato' is unknown: did you mean 'mask_ratio'"),
         ('backbone.windw', 7, "key of MaskedConvViT='windw' is unknown"),
         ('neck.decoder_dept', 2, "did you mean 'decoder_depth'"),
+        ('neck.decoder_num_heads', 3, 'decoder_num_heads=3 equal heads'),
+        ('neck.decoder_embed_dims', 10**6, 'decoder_embed_dims=1000000 is out of ran'),
+        ('neck.img_size', 8, 'img_size=8 is smaller than patch_size=16'),
+        ('masking.num_bins', 0.5, 'EntropyMasking got num_bins=0.5: give a whole num'),
+        ('masking.value_range', (1, 1), r'value_range=\(1, 1\): give \(low, high\)'),
+        ('masking.type', 'EntropyMaskin', "'EntropyMaskin' .* mean 'EntropyMasking'"),
+        ('data_preprocessor.std', [0.0], r'std=\[0.0\]: give 1 or 3 numbers above 0'),
+        ('data_preprocessor.mean', [1.0], r'mean=.* as many numbers of each'),
+        ('data_preprocessor.x', 1, "key of SelfSupDataPreprocessor='x' is unknown"),
+        ('guidance.radius', 1e9, 'radius=1000000000.0 is out of range'),
     ],
 )
 def test_what_does_not_fit_is_named(config, key, value, message):

@@ -1,0 +1,122 @@
+"""The fuzzer, with few cases, and that it notices what it looks for."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dugi_mae.errors import DuGIError
+
+FOLDER = Path(__file__).resolve().parents[2] / 'tools/dev'
+
+
+def run(*flags: object) -> subprocess.CompletedProcess:
+    """Call the tool."""
+    command = [sys.executable, FOLDER / 'fuzz_inputs.py', *map(str, flags)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600)
+
+
+@pytest.mark.slow
+def test_no_damage_hurts():
+    """Every case of all six categories ends in success or in a named refusal."""
+    done = run('--cases', 180, '--seed', 1)
+    assert not done.returncode, done.stdout + done.stderr
+    rows = re.findall(r'^(\w+) +(\d+) +(\d+) +(\d+) +(\d+)$', done.stdout, re.M)
+    assert [row[0] for row in rows] == [
+        *('image', 'mask', 'annotation', 'split', 'checkpoint', 'config', 'all')
+    ]
+    for _, cases, success, refused, failed in rows:
+        assert int(success) > 0 and int(refused) > 0 and int(failed) == 0
+        assert int(success) + int(refused) == int(cases)
+
+
+def test_one_case_can_be_run_again():
+    """The same case does the same twice and keeps its files."""
+    first, second = (run('--category', 'split', '--case', 3) for _ in range(2))
+    notes = [
+        re.search(r'split 3: .*', done.stdout + done.stderr)[0]
+        for done in (first, second)
+    ]
+    assert notes[0] == notes[1]
+    folder = Path(re.search('files: (.*)', first.stdout)[1])
+    assert (folder / 'split-3/set/train.txt').is_file()
+
+
+@pytest.mark.parametrize(
+    'flags, message',
+    [(('--case', 3), 'name it with --category'), (('--cases', 0), 'at least 1')],
+)
+def test_flags_that_do_not_go_together(flags, message):
+    """They are named in one line."""
+    done = run(*flags)
+    assert done.returncode and message in done.stderr
+    assert 'Traceback' not in done.stderr
+
+
+@pytest.fixture
+def fuzzer(monkeypatch, tmp_path):
+    """The tool as a module, and a case of a target of one's own."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import fuzz_inputs
+
+    def outcome(target):
+        monkeypatch.setitem(fuzz_inputs.CATEGORIES, 'image', target)
+        case = fuzz_inputs.Case(0, 'image', 0, tmp_path / 'case')
+        results = fuzz_inputs.map_despite_crashes(fuzz_inputs.run_case, [case], 1, 3)
+        return fuzz_inputs.as_outcome(next(results)[1], 3)
+
+    return outcome
+
+
+def refuse(trial):
+    """Name the folder, as a message must."""
+    raise DuGIError(f'{trial.folder}/a.png is damaged: copy it again')
+
+
+def refuse_nothing(trial):
+    """Name neither file nor key."""
+    raise DuGIError('something is wrong')
+
+
+def refuse_at_length(trial):
+    """Two lines."""
+    raise DuGIError(f'{trial.folder}\nis wrong')
+
+
+def fail(trial):
+    """An exception from the depths."""
+    raise KeyError('depths')
+
+
+def crash(trial):
+    """The end of the process."""
+    os._exit(3)
+
+
+def hang(trial):
+    """No end."""
+    time.sleep(1000)
+
+
+@pytest.mark.parametrize(
+    'target, status, error',
+    [
+        (lambda trial: None, 'success', ''),
+        (refuse, 'refused', 'copy it again'),
+        (refuse_nothing, 'failed', 'no line that names'),
+        (refuse_at_length, 'failed', 'no line that names'),
+        (fail, 'failed', 'KeyError'),
+        (crash, 'failed', 'exit code 3'),
+        (hang, 'failed', 'no end after 3 s'),
+    ],
+)
+def test_what_counts_as_a_failure(fuzzer, target, status, error):
+    """Only success and a line that names something are not failures."""
+    outcome = fuzzer(target)
+    assert outcome.status == status and error in outcome.error

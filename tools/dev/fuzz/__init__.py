@@ -1,0 +1,1 @@
+"""Targets and random edits of ``fuzz_inputs.py``."""

@@ -1,0 +1,173 @@
+"""Fuzz targets that read annotation files and split lists."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from mmengine.registry import DefaultScope
+
+from dugi_mae.datasets.conversion import flir, hit_uav, llvip, m3fd
+from dugi_mae.datasets.conversion.splits import read_names
+from dugi_mae.datasets.pretrain import InfraredPretrainDataset
+from dugi_mae.mmdet import InfraredCocoDataset, InfraredCocoMetric
+from dugi_mae.mmseg import IndexPNGDataset, SIRSTDataset
+from fuzz.edits import edit_bytes, edit_json, edit_xml
+from fuzz.images import SIZE, encode, noise, read_all
+from fuzz.trial import Trial
+
+VOC = (
+    '<annotation><filename>x</filename><size><width>48</width><height>40</height>'
+    '<depth>3</depth></size><object><name>{0}</name><bndbox><xmin>1</xmin>'
+    '<ymin>2</ymin><xmax>11</xmax><ymax>22</ymax></bndbox></object><object>'
+    '<name>{1}</name><polygon><x1>3</x1><y1>3</y1><x2>9</x2><y2>3</y2><x3>9</x3>'
+    '<y3>9</y3><x4>3</x4><y4>9</y4></polygon></object></annotation>'
+)
+
+
+def coco_content() -> dict:
+    """A COCO file of two images and two classes."""
+    boxes = ([1, 2, 10, 20], [5, 5, 4, 4], [3, 3, 30, 30])
+    return dict(
+        info={},
+        images=[
+            dict(id=i, file_name=f'{name}.png', width=SIZE[0], height=SIZE[1])
+            for i, name in enumerate('ab')
+        ],
+        categories=[dict(id=i, name=name) for i, name in ((1, 'person'), (7, 'car'))],
+        annotations=[
+            dict(
+                id=i,
+                image_id=i % 2,
+                category_id=(1, 7)[i % 2],
+                bbox=box,
+                area=box[2] * box[3],
+                iscrowd=0,
+                segmentation=[[1, 1, 9, 1, 9, 9]],
+            )
+            for i, box in enumerate(boxes)
+        ],
+    )
+
+
+def _damaged_json(trial: Trial, content: dict) -> bytes:
+    if trial.rng.random() < 0.25:
+        return trial.noted(edit_bytes(json.dumps(content).encode(), trial.rng))
+    return trial.noted(edit_json(content, trial.rng))
+
+
+def _damaged_xml(trial: Trial, text: str) -> bytes:
+    if trial.rng.random() < 0.25:
+        return trial.noted(edit_bytes(text.encode(), trial.rng))
+    return trial.noted(edit_xml(text, trial.rng))
+
+
+def _write_images(trial: Trial, folder: str, names: str, ending: str = 'png') -> None:
+    for name in names:
+        image = noise(trial.rng, *SIZE[::-1])
+        trial.write(f'set/{folder}/{name}.{ending}', encode(ending, image))
+
+
+def _coco_dataset(trial: Trial, root: Path) -> None:
+    _write_images(trial, 'images', 'ab')
+    path = trial.write('set/a.json', _damaged_json(trial, coco_content()))
+    masks = trial.rng.random() < 0.3
+    classes = trial.rng.choice((None, dict(classes=('person', 'car'))))
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        dataset = InfraredCocoDataset(
+            ann_file='a.json',
+            data_root=str(root),
+            data_prefix=dict(img='images'),
+            metainfo=classes,
+            pipeline=[
+                dict(type='LoadInfraredImage'),
+                dict(type='LoadAnnotations', with_bbox=True, with_mask=masks),
+                dict(type='PackDetInputs'),
+            ],
+        )
+        samples = read_all(dataset)
+        metric = InfraredCocoMetric(str(path), metric='bbox')
+        metric.dataset_meta = dataset.metainfo
+        for sample in samples:
+            data = sample['data_samples'].to_dict()
+            truth = data['gt_instances']
+            found = dict(bboxes=truth['bboxes'].tensor, labels=truth['labels'])
+            found['scores'] = found['labels'] * 0.0 + 0.5
+            metric.process({}, [dict(data, pred_instances=found)])
+        metric.evaluate(len(samples))
+
+
+def _hit_uav(trial: Trial, root: Path) -> None:
+    content = coco_content()
+    content['annotation'] = content.pop('annotations')
+    for image in content['images']:
+        image['filename'] = image.pop('file_name')
+    names = ('Person', 'Car', 'Bicycle', 'OtherVehicle', 'DontCare')
+    ids = (1, 7, 2, 3, 4)
+    content['categories'] = [
+        dict(id=i, name=name) for i, name in zip(ids, names, strict=True)
+    ]
+    _write_images(trial, 'normal_json/train', 'ab')
+    path = 'set/normal_json/annotations/train.json'
+    trial.write(path, _damaged_json(trial, content))
+    hit_uav.convert(root, trial.folder / 'out')
+
+
+def _flir(trial: Trial, root: Path) -> None:
+    content = coco_content()
+    content['categories'].append(dict(id=9, name='bicycle'))
+    _write_images(trial, 'train', 'ab')
+    path = 'set/train/thermal_annotations.json'
+    trial.write(path, _damaged_json(trial, content))
+    flir.convert(root, trial.folder / 'out')
+
+
+def _m3fd(trial: Trial, root: Path) -> None:
+    _write_images(trial, 'Ir', 'abcde')
+    good = VOC.format('People', 'Car')
+    for name in 'abcde':
+        text = _damaged_xml(trial, good) if name == 'c' else good.encode()
+        trial.write(f'set/Annotation/{name}.xml', text)
+    m3fd.convert(root, trial.folder / 'out')
+
+
+def _llvip(trial: Trial, root: Path) -> None:
+    for split, name in dict(train='a', test='b').items():
+        _write_images(trial, f'infrared/{split}', name, 'jpg')
+        text = _damaged_xml(trial, VOC.format('person', 'dog'))
+        trial.write(f'set/Annotations/{name}.xml', text)
+    llvip.convert(root, trial.folder / 'out')
+
+
+def fuzz_annotation(trial: Trial) -> None:
+    """Train on, score or convert a set with a damaged JSON or XML file."""
+    read = trial.rng.choice(
+        (_coco_dataset, _coco_dataset, _hit_uav, _flir, _m3fd, _llvip)
+    )
+    trial.notes.append(read.__name__[1:])
+    trial.names.append("split '")  # what a converter calls a list that it makes
+    read(trial, trial.folder / 'set')
+
+
+def fuzz_split(trial: Trial) -> None:
+    """List the images of a set with a damaged split list."""
+    _write_images(trial, 'images', 'abcd')
+    for folder in ('masks', 'labels'):
+        _write_images(trial, folder, 'abcd')
+    good = trial.rng.choice((b'a\nb\n', b'a.png\nb.png', b'images/a.png 1\n', b'a b\n'))
+    path = trial.write('set/train.txt', trial.noted(edit_bytes(good, trial.rng)))
+    kind = trial.rng.choice(('sirst', 'index', 'pretrain', 'names'))
+    trial.notes.append(kind)
+    root = str(trial.folder / 'set')
+    if kind == 'sirst':
+        SIRSTDataset(root, ann_file='train.txt', pipeline=[])
+    elif kind == 'index':
+        classes = [str(i) for i in range(256)]
+        IndexPNGDataset(
+            root, ann_file='train.txt', metainfo=dict(classes=classes), pipeline=[]
+        )
+    elif kind == 'pretrain':
+        load = [dict(type='LoadInfraredImage')]
+        read_all(InfraredPretrainDataset(root, ann_file='train.txt', pipeline=load))
+    else:
+        read_names(path)

@@ -1,0 +1,224 @@
+"""Random edits of bytes, of trees of lists and dicts, and of XML.
+
+Each takes a generator and returns what became of its input together with a note of what
+was done. The same state of the generator gives the same edit.
+"""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import json
+import math
+import random
+from collections.abc import Iterator
+from xml.etree import ElementTree
+
+#: What stands where something else was expected.
+ODD_VALUES = (
+    *(None, True, False, '', 'x', '12', '../../x', 'a\nb', '\0', 'ä' * 300),
+    *(0, -1, 1, 2, 3, 7, 10**9, 2**31, 2**63, 10**400, -(10**9)),
+    *(0.5, -0.5, 1.5, 1e300, math.nan, math.inf, -math.inf),
+    *([], {}, [1, 2], [None], [[]], {'a': 1}, [0] * 5, ['x']),
+)
+#: Files of other kinds under a wrong name.
+FOREIGN = (
+    b'',
+    b'\0' * 500,
+    b'404 not found\n',
+    b'<html><body>Sign in</body></html>',
+    b'{"images": []}',
+    b'%PDF-1.4\n%\xe2\xe3\n',
+    b'PK\x03\x04' + bytes(60),
+    b'\x93NUMPY\x01\x00v\x00' + bytes(120),
+    b'\x80\x02}q\x00.',
+    b'RIFF\xff\xff\xff\xffAVI LIST',
+    b'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n',
+    gzip.compress(bytes(1000), mtime=0),
+)
+#: What a header field becomes: none, the most of a signed or unsigned number, one.
+_NUMBERS = tuple(
+    number.to_bytes(size, order)
+    for size in (1, 2, 4, 8)
+    for number in (
+        0,
+        1,
+        2 ** (8 * size - 1) - 1,
+        2 ** (8 * size - 1),
+        2 ** (8 * size) - 1,
+    )
+    for order in ('big', 'little')
+)
+
+
+def _flip(content: bytearray, rng: random.Random) -> None:
+    for _ in range(rng.choice((1, 1, 3, 20, 200))):
+        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+
+
+def _cut(content: bytearray, rng: random.Random) -> None:
+    del content[rng.randrange(len(content)) :]
+
+
+def _drop(content: bytearray, rng: random.Random) -> None:
+    start = rng.randrange(len(content))
+    del content[start : start + rng.choice((1, 2, 10, 100))]
+
+
+def _zeros(content: bytearray, rng: random.Random) -> None:
+    start = rng.randrange(len(content))
+    end = min(len(content), start + rng.choice((1, 4, 50, 500)))
+    content[start:end] = bytes(end - start)
+
+
+def _garbage(content: bytearray, rng: random.Random) -> None:
+    start = rng.randrange(len(content))
+    content[start:start] = rng.randbytes(rng.choice((1, 4, 50, 500)))
+
+
+def _repeat(content: bytearray, rng: random.Random) -> None:
+    start = rng.randrange(len(content))
+    content[start:start] = content[start : start + rng.choice((1, 10, 100, 1000))]
+
+
+def _number(content: bytearray, rng: random.Random) -> None:
+    # Where sizes stand: at the beginning, or in TIFF and zip at the end.
+    place = rng.choice((rng.randrange(64), -rng.randrange(1, 64), rng.randrange(2**20)))
+    number = rng.choice(_NUMBERS)
+    place %= max(1, len(content) - len(number))
+    content[place : place + len(number)] = number
+
+
+def _foreign(content: bytearray, rng: random.Random) -> None:
+    content[:] = rng.choice(FOREIGN)
+
+
+_BYTE_EDITS = (
+    _flip,
+    _cut,
+    _drop,
+    _zeros,
+    _garbage,
+    _repeat,
+    _number,
+    _number,
+    _foreign,
+)
+
+
+def edit_bytes(content: bytes, rng: random.Random) -> tuple[bytes, str]:
+    """Damage a file once to three times."""
+    result, notes = bytearray(content), []
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        if result:
+            edit = rng.choice(_BYTE_EDITS)
+            edit(result, rng)
+            notes.append(edit.__name__[1:])
+    return bytes(result), 'bytes: ' + ', '.join(notes)
+
+
+def places(tree: object) -> Iterator[tuple]:
+    """Paths to everything in a tree of dicts and lists, the tree itself left out."""
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    for key, value in items:
+        yield (key,)
+        if isinstance(value, (dict, list, tuple)):
+            yield from ((key, *path) for path in places(value))
+
+
+def typo(key: str, rng: random.Random) -> str:
+    place = rng.randrange(len(key) or 1)
+    return (
+        key[:place]
+        + rng.choice(('', 'x', key[place : place + 1] * 2))
+        + key[place + 1 :]
+    )
+
+
+def edit_tree(tree: object, rng: random.Random) -> tuple[object, str, tuple]:
+    """Change one place of a tree of dicts and lists.
+
+    Returns:
+        The new tree, a note, and the path of the place.
+    """
+    tree = copy.deepcopy(tree)
+    path = rng.choice(list(places(tree)))
+    parent = tree
+    for key in path[:-1]:
+        parent = parent[key]
+    key, edit = path[-1], rng.choice(('replace', 'replace', 'remove', 'repeat', 'wrap'))
+    if edit == 'replace':
+        parent[key] = copy.deepcopy(rng.choice(ODD_VALUES))
+        edit += f' by {parent[key]!r:.60}'
+    elif edit == 'remove':
+        del parent[key]
+    elif edit == 'wrap':
+        parent[key] = rng.choice(([parent[key]], {'x': parent[key]}))
+    elif isinstance(parent, list):
+        parent.append(copy.deepcopy(parent[key]))
+    else:
+        edit, other = 'rename', typo(key, rng)
+        parent[other] = parent.pop(key)
+        path = (*path, other)
+    return tree, f'{edit} {".".join(map(str, path))}', path
+
+
+def edit_json(tree: object, rng: random.Random) -> tuple[bytes, str]:
+    """Text of an edited tree, seldom of one that nests too deep or has long numbers."""
+    notes = []
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        if tree:
+            tree, note, _ = edit_tree(tree, rng)
+            notes.append(note)
+    text = json.dumps(tree)
+    if rng.random() < 0.1:
+        insert = rng.choice(('[' * 100_000, '9' * 5000, '"\\ud800"', '\ufeff', '1e999'))
+        place = text.find(rng.choice('[:,'), rng.randrange(len(text))) + 1
+        text = text[:place] + insert + text[place:]
+        notes.append(f'insert {insert[:8]}')
+    return text.encode(), '; '.join(notes)
+
+
+_LAUGHS = '<!DOCTYPE x [<!ENTITY a0 "{}">{}]>'.format(
+    'ha' * 50,
+    ''.join(f'<!ENTITY a{i} "{f"&a{i - 1};" * 10}">' for i in range(1, 12)),
+)
+
+
+def edit_xml(text: str, rng: random.Random) -> tuple[bytes, str]:
+    """Text of an XML file with elements removed, renamed, repeated or refilled."""
+    root, notes = ElementTree.fromstring(text), []
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        parents = [(p, child) for p in root.iter() for child in p]
+        if not parents:
+            break
+        parent, child = rng.choice(parents)
+        edit = rng.choice(('remove', 'rename', 'refill', 'refill', 'repeat'))
+        notes.append(f'{edit} {child.tag}')
+        if edit == 'remove':
+            parent.remove(child)
+        elif edit == 'rename':
+            child.tag = typo(child.tag, rng) or 'x'
+        elif edit == 'repeat':
+            parent.append(copy.deepcopy(child))
+        else:
+            child.text = rng.choice(
+                (
+                    '',
+                    ' ',
+                    'x',
+                    '-5',
+                    '1e9',
+                    '1e400',
+                    'nan',
+                    'inf',
+                    '1,5',
+                    '0x10',
+                    '9' * 400,
+                )
+            )
+    result = ElementTree.tostring(root, encoding='unicode')
+    if rng.random() < 0.05:
+        result = _LAUGHS + result.replace('>', '>&a11;', 1)
+        notes.append('entities that grow')
+    return result.encode(), '; '.join(notes)

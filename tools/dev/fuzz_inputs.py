@@ -1,0 +1,210 @@
+"""Damage images, masks, annotations, split lists, checkpoints and configs at random.
+
+    python tools/dev/fuzz_inputs.py --cases 2000
+    python tools/dev/fuzz_inputs.py --seed 0 --category image --case 17
+
+Each case makes a small good file or config, damages it and uses it as users do. It must
+end in success or in a ``DuGIError`` of one line that names the file or the key. Any
+other exception, a crash of the process and one that does not end are failures. A case
+depends on nothing but seed, category and number, so that it can be run again alone.
+Needs no data and no GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import resource
+import sys
+import tempfile
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+# Before torch is imported: a fork must not inherit a pool of threads.
+os.environ.update(OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
+
+import numpy as np
+import torch
+from fuzz.annotations import fuzz_annotation, fuzz_split
+from fuzz.checkpoints import fuzz_checkpoint
+from fuzz.configs import fuzz_config
+from fuzz.images import fuzz_image, fuzz_mask
+from fuzz.trial import Trial
+from tqdm import tqdm
+
+from dugi_mae.errors import DuGIError
+from dugi_mae.utils.cli import run_cli
+from dugi_mae.utils.processes import Crash, map_despite_crashes
+
+CATEGORIES: dict[str, Callable[[Trial], None]] = dict(
+    image=fuzz_image,
+    mask=fuzz_mask,
+    annotation=fuzz_annotation,
+    split=fuzz_split,
+    checkpoint=fuzz_checkpoint,
+    config=fuzz_config,
+)
+#: Address space of a case beyond what its process has at the start, in bytes.
+MEMORY = 4 * 2**30
+STATUSES = ('success', 'refused', 'failed')
+
+
+class Case(NamedTuple):
+    """What a case depends on, and where its files go."""
+
+    seed: int
+    category: str
+    number: int
+    folder: Path
+
+
+class Outcome(NamedTuple):
+    """One of :data:`STATUSES`, what was changed, and the error."""
+
+    status: str
+    notes: str
+    error: str = ''
+
+
+def limit_memory() -> None:
+    """Let what asks for too much fail instead of the machine."""
+    pages = int(Path('/proc/self/statm').read_text().split()[0])
+    most = pages * resource.getpagesize() + MEMORY
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Send what libraries write to the terminal, C code included, to nowhere."""
+    with open(os.devnull, 'w') as nowhere, contextlib.ExitStack() as stack:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        for number in (1, 2):
+            stack.callback(os.dup2, os.dup(number), number)
+            os.dup2(nowhere.fileno(), number)
+        yield
+        sys.stdout.flush()
+
+
+def run_case(case: Case) -> Outcome:
+    """Run one case in this process."""
+    rng = random.Random(f'{case.seed}/{case.category}/{case.number}')
+    np.random.seed(rng.getrandbits(32))
+    torch.manual_seed(rng.getrandbits(32))
+    case.folder.mkdir(parents=True)
+    trial = Trial(rng, case.folder, [str(case.folder)])
+    error = ''
+    try:
+        with silence():
+            CATEGORIES[case.category](trial)
+        status = 'success'
+    except DuGIError as refusal:
+        error, status = str(refusal), 'refused'
+        if '\n' in error or not any(name in error for name in trial.names):
+            error = f'no line that names one of {trial.names}: {error}'
+            status = 'failed'
+    except BaseException:
+        error, status = traceback.format_exc(), 'failed'
+    return Outcome(status, '; '.join(trial.notes), error)
+
+
+def serve_case(case: Case) -> Outcome:
+    """Run one case in a process of its own kind, which may crash."""
+    limit_memory()
+    return run_case(case)
+
+
+def as_outcome(result: Outcome | Crash, timeout: float) -> Outcome:
+    """What came of a case, if only that its process ended."""
+    if isinstance(result, Outcome):
+        return result
+    if result.timed_out:
+        return Outcome('failed', '', f'no end after {timeout:g} s')
+    return Outcome('failed', '', f'the process ended (exit code {result.code})')
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the flags."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--cases', type=int, default=2000, help='in all')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--jobs', type=int, default=1, help='processes')
+    parser.add_argument('--timeout', type=float, default=60, help='seconds a case')
+    parser.add_argument('--category', choices=CATEGORIES, help='this one alone')
+    parser.add_argument(
+        '--case', type=int, help='this one alone; its files are kept and named'
+    )
+    return parser.parse_args()
+
+
+def choose_cases(args: argparse.Namespace, folder: Path) -> list[Case]:
+    """The cases that the flags ask for, evenly of all categories.
+
+    Raises:
+        DuGIError: If the flags do not go together.
+    """
+    if args.case is not None and args.category is None:
+        raise DuGIError('--case is a number in one category: name it with --category')
+    if args.jobs < 1 or args.cases < 1:
+        raise DuGIError('--jobs and --cases must be at least 1')
+    categories = [args.category] if args.category else list(CATEGORIES)
+    numbers = [args.case] if args.case is not None else None
+    return [
+        Case(args.seed, name, number, folder / f'{name}-{number}')
+        for place, name in enumerate(categories)
+        for number in numbers
+        or range((args.cases + len(categories) - 1 - place) // len(categories))
+    ]
+
+
+def print_table(outcomes: dict[Case, Outcome]) -> None:
+    """Count by category and status."""
+    counts = Counter((case.category, out.status) for case, out in outcomes.items())
+    rows = [
+        (name, *(counts[name, status] for status in STATUSES))
+        for name in CATEGORIES
+        if any(counts[name, status] for status in STATUSES)
+    ]
+    rows.append(('all', *(sum(row[i] for row in rows) for i in (1, 2, 3))))
+    print(f'{"category":<12}{"cases":>8}{"success":>9}{"refused":>9}{"failed":>8}')
+    for name, *numbers in rows:
+        success, refused, failed = numbers
+        print(f'{name:<12}{sum(numbers):>8}{success:>9}{refused:>9}{failed:>8}')
+
+
+def main() -> None:
+    """Run the cases, print each failure and the counts."""
+    args = parse_args()
+    with tempfile.TemporaryDirectory(prefix='fuzz-') as name:
+        folder = (
+            Path(tempfile.mkdtemp('-fuzz')) if args.case is not None else Path(name)
+        )
+        cases = choose_cases(args, folder)
+        results = map_despite_crashes(serve_case, cases, args.jobs, args.timeout)
+        outcomes = {}
+        for case, result in tqdm(results, 'cases', len(cases)):
+            outcome = outcomes[case] = as_outcome(result, args.timeout)
+            if outcome.status == 'failed' or args.case is not None:
+                tqdm.write(
+                    f'{case.category} {case.number}: {outcome.status} '
+                    f'({outcome.notes})\n{outcome.error}\nagain: python '
+                    f'tools/dev/fuzz_inputs.py --seed {case.seed} --category '
+                    f'{case.category} --case {case.number}\n'
+                )
+    if args.case is not None:
+        print(f'files: {folder}')
+    print_table(outcomes)
+    if any(outcome.status == 'failed' for outcome in outcomes.values()):
+        sys.exit(1)
+
+
+if __name__ == '__main__':
+    run_cli(main)
