@@ -200,26 +200,29 @@ def measure(config: Config, args: argparse.Namespace) -> dict[str, Any]:
         impl: {stage: count_flops(case) for stage, case in cases.items()}
         for impl, cases in plain.items()
     }
-    peaks = [matmul_peak(device, dtype)]
-    stages = {}
+    stages, peaks = {}, []
     for stage in STAGES:
         cases = {impl: setups[impl].cases()[stage] for impl in IMPLS}
+        # In each round anew: the clock of a machine changes within seconds.
+        near = []
+        cases['peak'] = lambda near=near: near.append(matmul_peak(device, dtype))
         times = interleave(cases, args.rounds, device)
-        peaks.append(matmul_peak(device, dtype))
+        rates = [flops['sparse'][stage] / seconds for seconds in times['sparse']]
+        shares = [r / peak for r, peak in zip(rates, near[1:], strict=True)]
+        peaks += near
         stages[stage] = dict(
             seconds={impl: statistics.median(times[impl]) for impl in IMPLS},
             ratio=ratio(times['dense'], times['sparse']),
             bound=flops['dense'][stage] / flops['sparse'][stage],
             flops=flops['sparse'][stage],
+            flops_per_second=statistics.median(rates),
+            share_of_peak=statistics.median(shares),
         )
-    peak = max(peaks)
-    for values in stages.values():
-        rate = values['flops'] / values['seconds']['sparse']
-        values |= dict(flops_per_second=rate, share_of_peak=rate / peak)
     parts = setups['sparse'].parts()
     times = interleave(parts | dict(step=setups['sparse'].step), args.rounds, device)
     step = statistics.median(times.pop('step'))
     shares = {name: statistics.median(t) / step for name, t in times.items()}
+    step_memory = {impl: peak_memory(setups[impl].step, device) for impl in IMPLS}
     memory = {
         impl: peak_memory(lambda i=impl: run_once(config, i, images, args), device)
         for impl in IMPLS
@@ -232,9 +235,10 @@ def measure(config: Config, args: argparse.Namespace) -> dict[str, Any]:
         dtype=str(dtype).removeprefix('torch.'),
         compiled=args.compile,
         rounds=args.rounds,
-        matmul_flops_per_second=peak,
+        matmul_flops_per_second=max(peaks),
         stages=stages,
         shares_of_step=shares,
+        step_peak_bytes=step_memory,
         peak_bytes=memory,
         growth=measure_growth(config, args) if args.growth else [],
     )
@@ -263,11 +267,15 @@ def show(figures: dict[str, Any]) -> None:
     console.print(table)
     for name, share in figures['shares_of_step'].items():
         console.print(f'{name}: {share:.1%} of the sparse step')
-    dense, sparse = (figures['peak_bytes'][impl] for impl in IMPLS)
-    console.print(
-        f'peak memory: dense {dense / 2**20:.0f} MiB, sparse {sparse / 2**20:.0f} MiB, '
-        f'ratio {sparse / dense:.2f}'
-    )
+    for key, what in (
+        ('step_peak_bytes', 'memory that a step takes at its peak'),
+        ('peak_bytes', 'with weights and optimiser'),
+    ):
+        dense, sparse = (figures[key][impl] for impl in IMPLS)
+        console.print(
+            f'{what}: dense {dense / 2**20:.0f} MiB, sparse {sparse / 2**20:.0f} MiB, '
+            f'ratio {sparse / dense:.2f}'
+        )
     if figures['growth']:
         table = Table('changed', 'value', 'images/s', 'ratio to dense', 'peak, MiB')
         for row in figures['growth']:

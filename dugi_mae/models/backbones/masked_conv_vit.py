@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from dugi_mae.errors import DuGIError, check_choice
 from dugi_mae.models.layers import init_transformer_weights
 from dugi_mae.models.layers.conv_block import TokenMixer
+from dugi_mae.models.layers.patch_conv import PatchConv
 from dugi_mae.ops import (
     TokenMask,
     conv_on_cells,
@@ -58,8 +59,8 @@ class MaskedConvViT(ConvViTBase):
         check_choice('impl', impl, _LAYOUTS)
         self.impl = impl
         dims = self.arch.embed_dims
-        self.stage1_output_decode = nn.Conv2d(dims[0], dims[2], 4, 4)
-        self.stage2_output_decode = nn.Conv2d(dims[1], dims[2], 2, 2)
+        self.stage1_output_decode = PatchConv(dims[0], dims[2], 4)
+        self.stage2_output_decode = PatchConv(dims[1], dims[2], 2)
         self.norm = nn.LayerNorm(dims[2], eps=1e-6)
         for fusion in (self.stage1_output_decode, self.stage2_output_decode):
             fusion.apply(init_transformer_weights)

@@ -6,27 +6,11 @@ from collections.abc import Callable
 
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .norm import LayerNorm2d
+from .patch_conv import PatchConv
 
 TokenMixer = Callable[[nn.Module, Tensor], Tensor]
-
-
-class PointwiseConv(nn.Conv2d):
-    """A 1x1 convolution computed as a linear layer over channels-last rows.
-
-    Parameters and results are those of ``nn.Conv2d(..., 1)``; matrix products are
-    faster than the convolution kernels, most of all backwards and on small maps.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, kernel_size=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(B, C, H, W)`` -> ``(B, D, H, W)`` with channels-last strides."""
-        rows = F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias)
-        return rows.permute(0, 3, 1, 2)
 
 
 class ConvMlp(nn.Module):
@@ -34,9 +18,9 @@ class ConvMlp(nn.Module):
 
     def __init__(self, dim: int, hidden_dim: int) -> None:
         super().__init__()
-        self.fc1 = PointwiseConv(dim, hidden_dim)
+        self.fc1 = PatchConv(dim, hidden_dim)
         self.act = nn.GELU()
-        self.fc2 = PointwiseConv(hidden_dim, dim)
+        self.fc2 = PatchConv(hidden_dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, H, W)`` -> ``(B, C, H, W)``."""
@@ -59,9 +43,9 @@ class ConvBlock(nn.Module):
     def __init__(self, dim: int, mlp_ratio: float = 4.0, drop_path: float = 0.0):
         super().__init__()
         self.norm1 = LayerNorm2d(dim, eps=1e-5)
-        self.conv1 = PointwiseConv(dim, dim)
+        self.conv1 = PatchConv(dim, dim)
         self.attn = nn.Conv2d(dim, dim, 5, padding=2, groups=dim)
-        self.conv2 = PointwiseConv(dim, dim)
+        self.conv2 = PatchConv(dim, dim)
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
         self.norm2 = LayerNorm2d(dim, eps=1e-5)
         self.mlp = ConvMlp(dim, int(dim * mlp_ratio))

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from dugi_mae.ops import gather_tokens, patchify
 
 from .norm import LayerNorm2d
+from .patch_conv import PatchConv
 
 
 class ConvPatchEmbed(nn.Module):
@@ -21,7 +22,7 @@ class ConvPatchEmbed(nn.Module):
 
     def __init__(self, in_channels: int, embed_dims: int, patch_size: int) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(in_channels, embed_dims, patch_size, patch_size)
+        self.proj = PatchConv(in_channels, embed_dims, patch_size)
         self.norm = LayerNorm2d(embed_dims, eps=1e-5)
         self.act = nn.GELU()
 

@@ -161,7 +161,7 @@ def test_checkpointing_with_windows():
 @pytest.mark.parametrize(
     ('kwargs', 'match'),
     [
-        (dict(window_size=0), 'window_size=0: give tokens'),
+        (dict(window_size=0), 'window_size=0 is out of range'),
         (dict(global_blocks=(0,)), 'give window_size too'),
         (dict(rel_pos_bias=True), 'give window_size too'),
         (dict(window_size=2, global_blocks=(4,)), r'attention blocks 0 to 3'),
