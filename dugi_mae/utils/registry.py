@@ -81,7 +81,13 @@ def _check_part(cfg: object, name: str, registry: Registry) -> None:
         # DuGIMAE has a data_preprocessor of its own choice.
         if key == 'data_preprocessor' and 'type' not in (part or {}):
             continue
-        for item in part if isinstance(part, (list, tuple)) else [part]:
+        is_list = isinstance(part, (list, tuple))
+        if is_list and key == 'decode_head' and not cls.__name__.startswith('Cascade'):
+            raise DuGIError(
+                f'{name}.decode_head is a list: give one config, others go into '
+                f'{name}.auxiliary_head'
+            )
+        for item in part if is_list else [part]:
             if item is not None and not isinstance(item, nn.Module):
                 _check_part(item, f'{name}.{key}', registry)
 

@@ -55,6 +55,10 @@ def test_a_right_config_passes_unchanged():
             {'model.decode_head.loss_decode': [dict(type='SoftIoU')]},
             "model.decode_head.loss_decode.type='SoftIoU' .* 'SoftIoULoss'",
         ),
+        (
+            {'model.decode_head': [dict(type='FCNHead')]},
+            'model.decode_head is a list: .* model.auxiliary_head',
+        ),
         ({'model.decode_head': 5}, 'model.decode_head=5 is no config'),
         ({'model.decode_head': dict(channels=3)}, 'model.decode_head has no type'),
         ({'default_scope': ['mmseg']}, r"default_scope=\['mmseg'\]: give a name"),

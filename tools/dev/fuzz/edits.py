@@ -153,7 +153,8 @@ def edit_tree(tree: object, rng: random.Random) -> tuple[object, str, tuple]:
     elif edit == 'remove':
         del parent[key]
     elif edit == 'wrap':
-        parent[key] = rng.choice(([parent[key]], {'x': parent[key]}))
+        parent[key] = rng.choice(([parent[key]], {'wrapping': parent[key]}))
+        path = (*path, *parent[key]) if isinstance(parent[key], dict) else path
     elif isinstance(parent, list):
         parent.append(copy.deepcopy(parent[key]))
     else:
