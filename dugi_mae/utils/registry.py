@@ -22,6 +22,8 @@ _PARTS = (
     *('decode_head', 'auxiliary_head', 'bbox_head', 'mask_head', 'rpn_head'),
     *('roi_head', 'loss_decode', 'module'),
 )
+#: Those that may be a list of such configs.
+_LISTS = ('neck', 'auxiliary_head', 'loss_decode')
 
 
 def find_class(kind: object, name: str, registry: Registry = MODELS) -> type:
@@ -82,11 +84,10 @@ def _check_part(cfg: object, name: str, registry: Registry) -> None:
         if key == 'data_preprocessor' and 'type' not in (part or {}):
             continue
         is_list = isinstance(part, (list, tuple))
-        if is_list and key == 'decode_head' and not cls.__name__.startswith('Cascade'):
-            raise DuGIError(
-                f'{name}.decode_head is a list: give one config, others go into '
-                f'{name}.auxiliary_head'
-            )
+        # mmengine makes a Sequential of a list; a cascade has a head for each stage.
+        in_cascade = cls.__name__.startswith('Cascade')
+        if is_list and not in_cascade and key not in _LISTS:
+            raise DuGIError(f'{name}.{key} is a list: give one config')
         for item in part if is_list else [part]:
             if item is not None and not isinstance(item, nn.Module):
                 _check_part(item, f'{name}.{key}', registry)

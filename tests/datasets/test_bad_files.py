@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import random
+import struct
 from pathlib import Path
 
 import cv2
@@ -91,6 +92,17 @@ def test_the_size_is_known_before_decoding(monkeypatch, fmt, channels):
     monkeypatch.setattr(reading.tifffile, 'imread', never)
     with pytest.raises(BadImageError, match='a claims to be 50x30 pixels'):
         decode(content, 'a', max_pixels=1499)
+
+
+def test_a_tiff_of_two_widths_has_none():
+    """A tag that claims more numbers than one is damage, not a size."""
+    content = encoded(np.zeros((30, 50), np.uint8), 'TIFF')
+    width = [struct.pack('<HHI', 256, kind, 1) for kind in (3, 4)]
+    (found,) = [tag for tag in width if tag in content]
+    damaged = content.replace(found, struct.pack('<HHI', 256, 3, 2))
+    assert stored_size(damaged) is None
+    with pytest.raises(BadImageError, match='^a is damaged'):
+        decode(damaged, 'a')
 
 
 def test_many_channels_count_as_pixels():

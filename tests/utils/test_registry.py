@@ -57,7 +57,7 @@ def test_a_right_config_passes_unchanged():
         ),
         (
             {'model.decode_head': [dict(type='FCNHead')]},
-            'model.decode_head is a list: .* model.auxiliary_head',
+            'model.decode_head is a list: give one',
         ),
         ({'model.decode_head': 5}, 'model.decode_head=5 is no config'),
         ({'model.decode_head': dict(channels=3)}, 'model.decode_head has no type'),

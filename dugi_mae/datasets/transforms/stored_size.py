@@ -34,8 +34,9 @@ def _pillow_size(content: bytes, name: str) -> tuple[int, int, int] | None:
 def _tiff_size(content: bytes) -> tuple[int, int, int]:
     with tifffile.TiffFile(io.BytesIO(content)) as file:
         page = file.pages[0]
-        size = page.imagewidth, page.imagelength * page.imagedepth
-        return *size, page.samplesperpixel
+        # A damaged tag gives several numbers where one is meant.
+        height, depth = int(page.imagelength), int(page.imagedepth)
+        return int(page.imagewidth), height * depth, int(page.samplesperpixel)
 
 
 def stored_size(content: bytes) -> tuple[int, int, int] | None:
