@@ -77,7 +77,7 @@ def image_size(path: Path) -> tuple[int, int]:
             return image.size
     except FileNotFoundError:
         raise DuGIError(f'image {path} does not exist: copy the set whole') from None
-    except OSError:
+    except Exception:  # Pillow raises many kinds on damaged files
         raise DuGIError(f'image {path} is damaged: copy it again') from None
 
 

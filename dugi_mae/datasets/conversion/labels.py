@@ -28,7 +28,7 @@ def read_labels(path: Path) -> ndarray:
             mode, labels = image.mode, np.asarray(image)
     except FileNotFoundError:
         raise DuGIError(f'label file {path} does not exist: copy it there') from None
-    except (OSError, SyntaxError):  # Pillow's word for a broken PNG chunk
+    except Exception:  # Pillow raises many kinds on damaged files
         raise DuGIError(f'label file {path} is damaged: copy it again') from None
     if mode not in ('1', 'L', 'P'):
         raise DuGIError(

@@ -49,7 +49,7 @@ def read_voc(path: Path) -> VocAnnotation:
         raise DuGIError(
             f'annotation file {path} does not exist: copy the set whole'
         ) from None
-    except (ElementTree.ParseError, UnicodeDecodeError, OSError) as error:
+    except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:
         raise DuGIError(
             f'annotation file {path} is damaged XML ({error}): copy it again'
         ) from None

@@ -74,6 +74,11 @@ def spoil_file(root):
     path.write_bytes(path.read_bytes()[:40])
 
 
+def spoil_chunk_name(root):
+    path = root / 'train/Segmentation_labels/00002N.png'
+    path.write_bytes(path.read_bytes().replace(b'IDAT', b'\xa1DAT'))
+
+
 def copy_to_test(root):
     for folder in ('ir', 'Segmentation_labels'):
         shutil.copy(root / f'train/{folder}/00001D.png', root / f'test/{folder}')
@@ -101,6 +106,7 @@ def second_copy(root):
         (spoil_colours, '00003D.png has pixels of the kind RGB: .* not colours'),
         (spoil_size, '00002N.png is 60x48 pixels, its image .* is 64x48'),
         (spoil_file, '00002N.png is damaged: copy it again'),
+        (spoil_chunk_name, '00002N.png is damaged: copy it again'),
         (copy_to_test, '00001D is in both .*train and .*test'),
         (second_copy, r'00001D \(1\).png is not named as images of MSRS are'),
     ],
