@@ -190,10 +190,10 @@ def test_segmentation(train, own_set, spoil, options, parts):
 
 @pytest.fixture(scope='module')
 def base_encoder(tmp_path_factory) -> Path:
-    """A pre-training checkpoint of the base encoder, of one number for each tensor."""
+    """A pre-training checkpoint of the base encoder, all zeros in half precision."""
     with torch.device('meta'):
         shapes = MaskedConvViT('base').state_dict()
-    state = {f'backbone.{k}': torch.zeros(1).expand(v.shape) for k, v in shapes.items()}
+    state = {f'backbone.{k}': torch.zeros(v.shape).half() for k, v in shapes.items()}
     path = tmp_path_factory.mktemp('base') / 'base.pth'
     torch.save(dict(state_dict=state), path)
     return path

@@ -190,7 +190,7 @@ def test_empty_split(tree):
         (dict(split='vall'), "split='vall' is unknown: did you mean 'val'"),
         (dict(val_fraction=5), 'val_fraction=5 must lie between 0 and 1'),
         (dict(ann_file='no.txt'), r'image list .*no\.txt cannot be read'),
-        (dict(ann_file='empty.txt'), r'empty\.txt is empty: write one path'),
+        (dict(ann_file='empty.txt'), r'empty\.txt is empty: write one image'),
         (dict(data_root=[]), 'data_root is an empty list'),
         (dict(data_root=['a', 'b'], ann_file='x'), 'needs one data_root, got 2'),
     ],

@@ -158,7 +158,7 @@ def test_no_clutter_in_a_constant_image(value):
     'arguments, message',
     [
         (dict(crop_size=(0, 8)), 'crop_size=.*pixels'),
-        (dict(crop_size=(8,)), 'crop_size=.*pixels'),
+        (dict(crop_size=(8,)), 'crop_size=.*2 whole numbers'),
         (dict(crop_size=(8, 8), prob=1.5), 'prob=1.5.*from 0 to 1'),
         (dict(crop_size=(8, 8), clutter_prob=-1), 'clutter_prob=-1.*from 0 to 1'),
     ],

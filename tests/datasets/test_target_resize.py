@@ -150,7 +150,7 @@ def test_seed_decides():
     [
         (dict(scale_range=(0, 1)), 'scale_range=.*both above 0'),
         (dict(scale_range=(2, 1)), 'scale_range=.*least, greatest'),
-        (dict(scale_range=(1,)), 'scale_range=.*least, greatest'),
+        (dict(scale_range=(1,)), 'scale_range=.*2 numbers'),
         (dict(min_target=0), 'min_target=0.*1 or more'),
     ],
 )

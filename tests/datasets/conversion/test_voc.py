@@ -45,7 +45,10 @@ def test_geometry(tmp_path, inner, box):
         ('', 'a.xml is damaged XML .*: copy it again'),
         ('<annotation><object>', 'a.xml is damaged XML'),
         ('<?xml version="1.0" encoding="big5"?><a/>', 'a.xml is damaged XML'),
-        (one(BOX.replace('11', 'x')), "a.xml has 'x' as xmax of a bndbox: a number is"),
+        (
+            one(BOX.replace('11', 'x')),
+            "a.xml has 'x' as xmax of a bndbox: a number of pixels is",
+        ),
         (one(BOX.replace('<ymin>2.5</ymin>', '')), 'a.xml has None as ymin of a bndb'),
     ],
 )
