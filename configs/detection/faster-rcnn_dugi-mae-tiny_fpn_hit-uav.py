@@ -8,7 +8,7 @@ _base_ = [
 ]
 model = dict(
     # Without norms in the neck, and at 4e-4, the loss grew again within four epochs.
-    neck=dict(out_channels=128, norm_cfg=dict(type='GN', num_groups=32)),
+    neck=dict(out_channels=128, norm_cfg=dict(type='GN', num_groups=16)),
     rpn_head=dict(
         in_channels=128,
         feat_channels=128,

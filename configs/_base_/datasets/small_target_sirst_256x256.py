@@ -25,11 +25,12 @@ tta_pipeline = [
     dict(
         type='TestTimeAug',
         transforms=[
+            # One list: of two flips in a row the hosts undo the second alone.
             [
-                dict(type='RandomFlip', prob=p, direction='horizontal')
-                for p in (0.0, 1.0)
+                dict(type='RandomFlip', prob=0.0),
+                dict(type='RandomFlip', prob=1.0, direction='horizontal'),
+                dict(type='RandomFlip', prob=1.0, direction='vertical'),
             ],
-            [dict(type='RandomFlip', prob=p, direction='vertical') for p in (0.0, 1.0)],
             [load[1]],
             [dict(type='PackSegInputs')],
         ],
