@@ -19,6 +19,7 @@ from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import Runner
 
 from dugi_mae.apis.host_inferencer import use_infrared_features
+from dugi_mae.errors import DuGIError
 from dugi_mae.models import ConvViT
 
 PAGE = Path(__file__).resolve().parents[1] / 'docs/swapping.md'
@@ -245,8 +246,8 @@ def test_swapped_config_works_like_the_hosts(section, diffs, write_config, tmp_p
     ('section', 'changes', 'message'),
     [
         ('mmdetection', dict(type='ConvViT'), 'ConvViT is not in the mmdet::model'),
-        ('mmdetection', dict(depth=50), "unexpected keyword argument 'depth'"),
-        ('mmsegmentation', None, "unexpected keyword argument 'pretrained'"),
+        ('mmdetection', dict(depth=50), "key of ConvViT='depth' is unknown"),
+        ('mmsegmentation', None, "key of ConvViT='pretrained' is unknown"),
         ('mmdetection', dict(arch='tiny'), 'to have 256 channels'),
     ],
 )
@@ -258,7 +259,8 @@ def test_traps_say_what_the_page_says(section, changes, message, write_config):
         config.model.backbone.update(changes)
     else:
         config.model.pretrained = 'resnet50.pth'
-    with pytest.raises((KeyError, TypeError, RuntimeError), match=re.escape(message)):
+    errors = (DuGIError, KeyError, TypeError, RuntimeError)
+    with pytest.raises(errors, match=re.escape(message)):
         # On the meta device convolutions do not say what they miss.
         build(config, SECTIONS[section], 'cpu').extract_feat(torch.rand(1, 3, 64, 64))
 

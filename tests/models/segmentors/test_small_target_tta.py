@@ -1,10 +1,15 @@
 """Tests of test-time augmentation for one-logit heads."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 pytest.importorskip('mmseg')
 
+import cv2
+import numpy as np
+from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
@@ -12,6 +17,8 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 import dugi_mae.mmseg  # noqa: F401
+
+CONFIGS = Path(__file__).parents[3] / 'configs'
 
 
 def view(probability):
@@ -54,3 +61,30 @@ def test_images_stay_apart(model):
     first, second = model.merge_preds([[view([[0.9] * 3])], [view([[0.1] * 3])]])
     assert first.pred_sem_seg.data.all()
     assert not second.pred_sem_seg.data.any()
+
+
+def test_each_view_is_undone(tmp_path, model):
+    """What a view says of its flip turns it back, so that views can be averaged."""
+    image = np.random.RandomState(0).randint(0, 256, (20, 30), np.uint8)
+    cv2.imwrite(str(tmp_path / 'a.png'), image)
+    cv2.imwrite(str(tmp_path / 'a_mask.png'), np.zeros((20, 30), np.uint8))
+    config = Config.fromfile(CONFIGS / 'small_target/irstd_dugi-mae-tiny_sirst.py')
+    data = Compose(config.tta_pipeline)(
+        dict(
+            img_path=str(tmp_path / 'a.png'),
+            seg_map_path=str(tmp_path / 'a_mask.png'),
+            reduce_zero_label=False,
+            seg_fields=[],
+        )
+    )
+    views = zip(data['inputs'], data['data_samples'], strict=True)
+    maps = [
+        model.module.postprocess_result(pixels[None, :1].float(), [sample])[0]
+        for pixels, sample in views
+    ]
+    assert len(maps) == 3
+    assert len({pixels.numpy().tobytes() for pixels in data['inputs']}) == 3
+    for result in maps:
+        # One logit becomes a probability, which tells grey values apart up to 16.
+        probability = torch.from_numpy(image).float().sigmoid()
+        torch.testing.assert_close(result.seg_logits.data[0], probability)
