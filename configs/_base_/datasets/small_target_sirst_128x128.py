@@ -16,8 +16,9 @@ train_dataloader = dict(
             ),
             # The other half aims at what is taken for targets: that is rare.
             dict(type='TargetCrop', crop_size=(128, 128), prob=0.5, clutter_prob=0.8),
+            # Together the eight ways to turn and mirror a square, each as often.
             dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-            dict(type='RandomFlip', prob=0.5, direction='vertical'),
+            dict(type='RandomRotFlip', rotate_prob=0.0, flip_prob=1.0),
             # Of grey images it changes brightness and contrast only.
             dict(type='PhotoMetricDistortion'),
             dict(type='PackSegInputs'),
