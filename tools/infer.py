@@ -12,7 +12,7 @@ from dugi_mae import apis
 from dugi_mae.errors import DuGIError
 from dugi_mae.utils.checkpoint import check_checkpoint
 from dugi_mae.utils.cli import CFG_OPTIONS, run_cli
-from dugi_mae.utils.config import read_config
+from dugi_mae.utils.config import override, read_config
 
 #: Flags that only small targets have: how they go to the inferencer or the call.
 INIT_FLAGS, CALL_FLAGS = ('tile', 'overlap', 'threshold'), ('truth',)
@@ -78,8 +78,7 @@ def main() -> None:
     args = parse_args()
     config = read_config(args.config)
     check_checkpoint(args.checkpoint)
-    if args.cfg_options:
-        config.merge_from_dict(args.cfg_options)
+    override(config, args.cfg_options)
     name = apis.inferencer_name(config)
     extra = given(args, INIT_FLAGS + CALL_FLAGS)
     if extra and name != 'SmallTargetInferencer':

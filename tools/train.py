@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 from dugi_mae.errors import DuGIError
 from dugi_mae.utils.checkpoint import check_checkpoint
 from dugi_mae.utils.cli import add_common_arguments, enable_amp, load_config, run_cli
+from dugi_mae.utils.config import check_schedule
 
 
 def parse_args() -> argparse.Namespace:
@@ -41,6 +42,7 @@ def main() -> None:
     """Build the runner of a config and train."""
     args = parse_args()
     config = load_config(args)
+    check_schedule(config)
     if args.no_validate:
         config.val_cfg = config.val_dataloader = config.val_evaluator = None
     if args.amp:

@@ -10,6 +10,7 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
 from dugi_mae.datasets.conversion.labels import count_pixels
+from dugi_mae.datasets.data_root import check_data_root
 from dugi_mae.datasets.lists import read_lines
 from dugi_mae.datasets.pretrain import IMAGE_EXTENSIONS, find_images
 from dugi_mae.errors import DuGIError, check_choice
@@ -51,10 +52,7 @@ class IndexPNGDataset(BaseSegDataset):
     FOLDERS = ('images', 'labels')
 
     def __init__(self, data_root: str, ann_file: str = '', **kwargs) -> None:
-        if not Path(data_root).is_dir():
-            raise DuGIError(
-                f'data folder {data_root} does not exist: correct data_root'
-            )
+        check_data_root(data_root)
         folders = zip(('img_path', 'seg_map_path'), self.FOLDERS, strict=True)
         kwargs.setdefault('data_prefix', dict(folders))
         self._checked: set[int] = set()

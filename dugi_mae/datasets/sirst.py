@@ -7,6 +7,7 @@ from pathlib import Path
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
+from dugi_mae.datasets.data_root import check_data_root
 from dugi_mae.datasets.lists import read_lines
 from dugi_mae.datasets.pretrain import IMAGE_EXTENSIONS
 from dugi_mae.errors import DuGIError
@@ -98,9 +99,7 @@ class SIRSTDataset(BaseSegDataset):
         self.mask_suffixes = MASK_SUFFIXES
         if seg_map_suffix is not None:
             self.mask_suffixes = (seg_map_suffix.rsplit('.', 1)[0],)
-        root = Path(data_root)
-        if not root.is_dir():
-            raise DuGIError(f'data folder {root} does not exist: correct data_root')
+        root = check_data_root(data_root)
         kwargs.setdefault('data_prefix', self.find_layout(root))
         super().__init__(ann_file=ann_file, data_root=str(root), **kwargs)
 

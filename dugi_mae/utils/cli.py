@@ -13,8 +13,8 @@ import torch
 from mmengine.config import Config, DictAction
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.utils.config import read_config
-from dugi_mae.utils.registry import check_model
+from dugi_mae.utils.config import override, read_config
+from dugi_mae.utils.registry import check_data, check_model
 
 #: The flag that overrides settings, for ``parser.add_argument('--cfg-options', ...)``.
 CFG_OPTIONS = dict(
@@ -44,17 +44,17 @@ def load_config(args: argparse.Namespace) -> Config:
     """Read the config of parsed arguments and apply the common flags.
 
     Raises:
-        DuGIError: If the config does not exist or cannot be read, or a class of its
-            model is unknown.
+        DuGIError: If the config does not exist or cannot be read, or a class or key of
+            its model or data is unknown.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     config = read_config(args.config)
     config.launcher = args.launcher
-    if args.cfg_options:
-        config.merge_from_dict(args.cfg_options)
+    override(config, args.cfg_options)
     if args.launcher == 'pytorch' and not torch.cuda.is_available():
         join_cpu_group(config)
     check_model(config)
+    check_data(config)
     if args.work_dir:
         config.work_dir = args.work_dir
     elif config.get('work_dir') is None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 from dugi_mae.errors import DuGIError
 
@@ -13,6 +15,12 @@ from dugi_mae.errors import DuGIError
 _ERRORS = (
     *(SyntaxError, NameError, TypeError, ValueError, LookupError, AttributeError),
     *(ArithmeticError, AssertionError, ImportError, OSError, RuntimeError),
+)
+
+#: Keys that Runner and the tools take from a config beside Runner's own arguments.
+_TOOL_KEYS = (
+    *('auto_scale_lr', 'compile', 'custom_imports', 'find_unused_parameters'),
+    *('model_wrapper_cfg', 'runner_type', 'tta_model', 'tta_pipeline'),
 )
 
 
@@ -38,3 +46,50 @@ def read_config(path: str | Path) -> Config:
             f'config {path} cannot be read ({reason}): correct it, or what it is based '
             'on; DUGI_DEBUG=1 shows where'
         ) from error
+
+
+def override(config: Config, options: dict | None) -> None:
+    """Merge the settings of ``--cfg-options`` into a config.
+
+    mmengine adds a key that it does not know, and nothing ever reads it.
+
+    Args:
+        config: Changed in place.
+        options: Values by dotted key; ``None`` changes nothing.
+
+    Raises:
+        DuGIError: If the first part of a key is none that a config has; the message
+            suggests the nearest one.
+    """
+    if not options:
+        return
+    known = {*config, *inspect.signature(Runner).parameters, *_TOOL_KEYS}
+    for key in options:
+        first = key.split('.')[0]
+        if first not in known:
+            near = difflib.get_close_matches(first, known, n=1)
+            hint = f'did you mean {near[0]!r}?' if near else 'correct --cfg-options'
+            raise DuGIError(f'config {config.filename} has no key {first!r}: {hint}')
+    config.merge_from_dict(options)
+
+
+def check_schedule(config: Config) -> None:
+    """Make sure that every part of the schedule begins before training ends.
+
+    Args:
+        config: With ``train_cfg`` and ``param_scheduler``.
+
+    Raises:
+        DuGIError: With the key of the part, and what to change.
+    """
+    train_cfg, parts = config.get('train_cfg') or {}, config.get('param_scheduler')
+    parts = parts if isinstance(parts, list) else [parts or {}]
+    for index, part in enumerate(parts):
+        key = 'max_epochs' if part.get('by_epoch', True) else 'max_iters'
+        end, begin = train_cfg.get(key), part.get('begin', 0)
+        if end is not None and begin >= end:
+            raise DuGIError(
+                f'train_cfg.{key}={end}, and param_scheduler.{index}.begin={begin}: '
+                f'train longer, or set param_scheduler.{index}.begin, and where the '
+                'part before it ends, to less'
+            )

@@ -8,7 +8,9 @@ import re
 import reprlib
 
 from mmengine.config import Config, ConfigDict
+from mmengine.registry import DATASETS as ROOT_DATASETS
 from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
 from mmengine.registry import DefaultScope, Registry
 from mmpretrain.registry import MODELS
 from torch import nn
@@ -44,13 +46,14 @@ def find_class(kind: object, name: str, registry: Registry = MODELS) -> type:
         found = registry.get(kind)
         if found is not None:
             return found
-    known, others = [], registry
-    while others is not None:
-        known += others.module_dict
-        others = others.parent
-    if registry is not MODELS:
-        known += [f'mmpretrain.{other}' for other in MODELS.module_dict]
-    elsewhere = [f'mmpretrain.{kind}'] if str(kind) in MODELS.module_dict else []
+    known, root = [*registry.module_dict], registry
+    while root.parent is not None:
+        root = root.parent
+        known += root.module_dict
+    ours = root.children['mmpretrain']
+    if registry is not ours:
+        known += [f'mmpretrain.{other}' for other in ours.module_dict]
+    elsewhere = [f'mmpretrain.{kind}'] if str(kind) in ours.module_dict else []
     near = elsewhere or difflib.get_close_matches(str(kind), known, n=1)
     hint = f'did you mean {near[0]!r}?' if near else 'name a class of it'
     raise DuGIError(
@@ -91,6 +94,67 @@ def _check_part(cfg: object, name: str, registry: Registry) -> None:
         for item in part if is_list else [part]:
             if item is not None and not isinstance(item, nn.Module):
                 _check_part(item, f'{name}.{key}', registry)
+
+
+def _arguments(cls: type) -> list[inspect.Parameter] | None:
+    """Arguments of a class and, through ``**kwargs``, of its bases.
+
+    ``None`` if there is no end to what it takes.
+    """
+    found: dict[str, inspect.Parameter] = {}
+    for base in inspect.getmro(cls):
+        if '__init__' in vars(base):
+            own = list(inspect.signature(base.__init__).parameters.values())[1:]
+            found = {p.name: p for p in own} | found
+            if all(p.kind is not p.VAR_KEYWORD for p in own):
+                return list(found.values())
+    return None
+
+
+def _check_dataset(
+    cfg: object, name: str, datasets: Registry, transforms: Registry
+) -> None:
+    """Check the config of a data set, of those that it wraps and of its pipeline."""
+    if not isinstance(cfg, dict) or 'type' not in cfg:
+        raise DuGIError(
+            f'{name}={reprlib.repr(cfg)} is no config: give a dict with the key type'
+        )
+    cls = find_class(cfg['type'], f'{name}.type', datasets)
+    arguments = _arguments(cls)
+    if getattr(cls, '__module__', '').startswith('dugi_mae.') and arguments:
+        check_names(cls, arguments, set(cfg) - {'type', '_scope_'})
+    for key in ('dataset', 'datasets'):
+        inner = cfg.get(key, [])
+        for part in inner if isinstance(inner, (list, tuple)) else [inner]:
+            _check_dataset(part, f'{name}.{key}', datasets, transforms)
+    for index, step in enumerate(cfg.get('pipeline') or ()):
+        if isinstance(step, dict):
+            find_class(step.get('type'), f'{name}.pipeline.{index}.type', transforms)
+
+
+def check_data(config: Config) -> None:
+    """Make sure that every class of a config's data is known, and our keys are.
+
+    Args:
+        config: With data loaders and, unless it is for pre-training, ``default_scope``.
+
+    Raises:
+        DuGIError: With the key and the nearest name that is known.
+    """
+    scope = config.get('default_scope') or 'mmpretrain'
+    with (
+        DefaultScope.overwrite_default_scope(scope),
+        ROOT_DATASETS.switch_scope_and_registry(None) as datasets,
+        ROOT_TRANSFORMS.switch_scope_and_registry(None) as transforms,
+    ):
+        for part in ('train', 'val', 'test'):
+            key = f'{part}_dataloader'
+            loader = config.get(key)
+            # mmengine takes several test loaders, too.
+            for one in loader if isinstance(loader, (list, tuple)) else [loader]:
+                if one is not None:
+                    dataset = one.get('dataset')
+                    _check_dataset(dataset, f'{key}.dataset', datasets, transforms)
 
 
 def check_model(config: Config) -> None:

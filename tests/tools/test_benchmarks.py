@@ -20,17 +20,22 @@ def run(monkeypatch, name: str, *arguments) -> None:
     """Call ``main()`` as the command line would."""
     path = ROOT / f'tools/analysis_tools/{name}.py'
     monkeypatch.setattr(sys, 'argv', [str(path), *map(str, arguments)])
-    runpy.run_path(str(path))['main']()
+    module = runpy.run_path(str(path))
+    module.get('GROWTH', {}).update(batch_size=(1,), size=(32,), mask_ratio=(0.5,))
+    module['main']()
 
 
 def test_pretrain(monkeypatch, capsys, tmp_path):
-    """Both forms are timed; the bound is what their operations allow; all is kept."""
+    """Both forms are timed; the bound is what their operations allow; all is kept.
+
+    With ``--growth`` also at other batch sizes, resolutions and mask ratios.
+    """
     out = tmp_path / 'new' / 'figures.json'
     run(
         monkeypatch,
         'benchmark_pretrain',
         *(PRETRAIN, '--batch-size', 2, '--size', 64, '--rounds', 1, '--device', 'cpu'),
-        *('--out', out),
+        *('--growth', '--out', out),
     )
     figures = json.loads(out.read_text())
     shown = capsys.readouterr().out
@@ -40,6 +45,12 @@ def test_pretrain(monkeypatch, capsys, tmp_path):
         assert 1 < stage['bound'] < 4, 'a quarter of the tokens is visible'
     assert set(figures['shares_of_step']) == {'masking', 'guidance'}
     assert set(figures['peak_bytes']) == {'dense', 'sparse'}
+    assert [row['changed'] for row in figures['growth']] == [
+        'batch_size',
+        'size',
+        'mask_ratio',
+    ]
+    assert all(row['images_per_second'] > 0 for row in figures['growth'])
 
 
 def test_pretrain_wants_a_pretraining_config(monkeypatch):

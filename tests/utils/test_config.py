@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from mmengine.config import Config
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.utils.config import read_config
+from dugi_mae.utils.config import check_schedule, override, read_config
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,56 @@ def test_a_near_name_is_suggested(tmp_path):
     (tmp_path / 'tiny.py').write_text('a = 1')
     with pytest.raises(DuGIError, match=r'did you mean .*tiny\.py'):
         read_config(tmp_path / 'tinny.py')
+
+
+def test_options_go_into_the_config():
+    """Keys of the config, of Runner and new ones below them are set."""
+    config = Config(dict(model=dict(a=1)))
+    override(config, {'model.b': 2, 'load_from': 'x', 'compile': True})
+    override(config, None)
+    assert config.model == dict(a=1, b=2)
+    assert config.load_from == 'x' and config.compile
+
+
+@pytest.mark.parametrize(
+    'key, hint',
+    [('optim_wraper.optimizer.lr', 'optim_wrapper'), ('modle.b', 'model')],
+)
+def test_an_option_that_nothing_reads_is_refused(key, hint):
+    """A typo would train with the config's own value and say nothing."""
+    config = Config(dict(model=dict()))
+    with pytest.raises(DuGIError, match=f"no key .*: did you mean '{hint}'"):
+        override(config, {key: 1})
+    with pytest.raises(DuGIError, match="no key 'zzz': correct --cfg-options"):
+        override(config, dict(zzz=1))
+
+
+@pytest.mark.parametrize(
+    'train_cfg, by_epoch, fits',
+    [
+        (dict(max_iters=101), False, True),
+        (dict(max_iters=100), False, False),
+        (dict(max_epochs=101), True, True),
+        (dict(max_epochs=100), True, False),
+        (dict(max_epochs=5), False, True),
+        (None, False, True),
+    ],
+)
+def test_a_run_shorter_than_its_schedule_is_refused(train_cfg, by_epoch, fits):
+    """The message of mmengine names neither the key nor the number to change."""
+    parts = [
+        dict(type='LinearLR', by_epoch=by_epoch, begin=0, end=100),
+        dict(type='PolyLR', by_epoch=by_epoch, begin=100),
+    ]
+    config = Config(dict(train_cfg=train_cfg, param_scheduler=parts))
+    if fits:
+        check_schedule(config)
+    else:
+        with pytest.raises(DuGIError, match=r'=100, and param_scheduler\.1\.begin=100'):
+            check_schedule(config)
+
+
+def test_no_schedule_is_fine():
+    """A constant rate needs none."""
+    check_schedule(Config(dict(train_cfg=dict(max_iters=1))))
+    check_schedule(Config(dict(train_cfg=dict(max_iters=1), param_scheduler=None)))

@@ -8,7 +8,7 @@ from mmengine.config import Config
 import dugi_mae.mmseg  # noqa: F401
 from dugi_mae.apis.build import build_from_config
 from dugi_mae.errors import DuGIError
-from dugi_mae.utils.registry import check_model
+from dugi_mae.utils.registry import check_data, check_model
 
 ARCH = dict(embed_dims=(8, 12, 16), depths=(1, 1, 1), num_heads=2)
 
@@ -78,3 +78,71 @@ def test_no_model():
     """A config without a model is named."""
     with pytest.raises(DuGIError, match='has no model: add'):
         check_model(Config(dict(default_scope='mmseg')))
+
+
+def loaders() -> dict:
+    """Data of two scopes' classes, one set within another."""
+    train = dict(
+        type='RepeatDataset',
+        times=2,
+        dataset=dict(
+            type='SIRSTDataset',
+            data_root='nowhere',
+            pipeline=[dict(type='LoadInfraredImage'), dict(type='PackSegInputs')],
+        ),
+    )
+    val = dict(type='mmpretrain.InfraredPretrainDataset', data_root='nowhere')
+    return dict(
+        default_scope='mmseg',
+        train_dataloader=dict(dataset=train),
+        val_dataloader=dict(dataset=val),
+        test_dataloader=None,
+    )
+
+
+def test_right_data_passes():
+    """Folders are not looked for, and configs without data are fine."""
+    check_data(Config(loaders()))
+    check_data(Config(dict(default_scope='mmseg')))
+
+
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        (
+            {'train_dataloader.dataset.dataset.type': 'SIRSTDatset'},
+            r"train_dataloader\.dataset\.dataset\.type='SIRSTDatset' .*'SIRSTDataset'",
+        ),
+        (
+            {'train_dataloader.dataset.dataset.data_rot': 'x'},
+            "key of SIRSTDataset='data_rot' is unknown: did you mean 'data_root'",
+        ),
+        (
+            {'val_dataloader.dataset.val_fracton': 0.1},
+            "key of InfraredPretrainDataset='val_fracton' .* 'val_fraction'",
+        ),
+        (
+            {'val_dataloader.dataset.type': 'InfraredPretrainDataset'},
+            "did you mean 'mmpretrain.InfraredPretrainDataset'",
+        ),
+        (
+            {'train_dataloader.dataset.dataset.pipeline.0.type': 'LoadInfaredImage'},
+            r"pipeline\.0\.type='LoadInfaredImage' .* 'LoadInfraredImage'",
+        ),
+        ({'val_dataloader.dataset': 3}, 'val_dataloader.dataset=3 is no config'),
+    ],
+)
+def test_what_is_unknown_in_data_is_named(changes, message):
+    """A typo in a set, its keys or its pipeline is named with its place."""
+    config = Config(loaders())
+    config.merge_from_dict(changes)
+    with pytest.raises(DuGIError, match=message):
+        check_data(config)
+
+
+def test_a_set_without_its_folder_is_named():
+    """An argument that has no default is asked for."""
+    config = Config(loaders())
+    del config.val_dataloader.dataset['data_root']
+    with pytest.raises(DuGIError, match='InfraredPretrainDataset needs data_root'):
+        check_data(config)

@@ -26,7 +26,7 @@ from tqdm import tqdm
 from dugi_mae.errors import DuGIError
 from dugi_mae.utils.benchmark import machine, write_json
 from dugi_mae.utils.cli import CFG_OPTIONS, run_cli
-from dugi_mae.utils.config import read_config
+from dugi_mae.utils.config import override, read_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -79,8 +79,7 @@ def main() -> None:
     """Run the tool."""
     args = parse_args()
     config = read_config(args.config)
-    if args.cfg_options:
-        config.merge_from_dict(args.cfg_options)
+    override(config, args.cfg_options)
     if 'train_dataloader' not in config:
         raise DuGIError(f'{args.config} has no train_dataloader: name another config')
     # The workers share the cores with nobody; one thread each, as in training.

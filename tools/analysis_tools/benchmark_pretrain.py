@@ -17,9 +17,6 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
-from mmengine.optim import build_optim_wrapper
-from mmengine.registry import DefaultScope
-from mmpretrain.registry import MODELS
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -27,7 +24,6 @@ from torch import Tensor
 from dugi_mae.apis.build import pick_device
 from dugi_mae.errors import DuGIError
 from dugi_mae.utils.benchmark import (
-    Case,
     add_common_arguments,
     count_flops,
     interleave,
@@ -38,10 +34,10 @@ from dugi_mae.utils.benchmark import (
     write_json,
 )
 from dugi_mae.utils.cli import CFG_OPTIONS, run_cli
-from dugi_mae.utils.config import read_config
+from dugi_mae.utils.config import override, read_config
+from dugi_mae.utils.pretrain_cases import STAGES, PretrainCases, random_images
 
 IMPLS = ('dense', 'sparse')
-STAGES = ('encoder forward', 'encoder forward + backward', 'pre-training step')
 #: What grows in the growth tables: batch sizes, sides in pixels, mask ratios.
 GROWTH = dict(batch_size=(1, 2, 4, 8, 16), size=(224, 320, 448), mask_ratio=(0.5, 0.9))
 
@@ -61,93 +57,11 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-class Setup:
-    """The model of a config in one form, images, and the cases to time.
-
-    Args:
-        config: Of pre-training.
-        impl: Form of the encoder.
-        images: ``(B, C, H, W)``, normalised.
-        bf16: Whether to autocast to bfloat16.
-        compiled: Whether to compile the model.
-    """
-
-    def __init__(
-        self,
-        config: Config,
-        impl: str,
-        images: Tensor,
-        bf16: bool = False,
-        compiled: bool = False,
-    ) -> None:
-        settings = copy.deepcopy(config.model)
-        settings.backbone.impl = impl
-        with DefaultScope.overwrite_default_scope('mmpretrain'):
-            torch.manual_seed(0)
-            self.model = MODELS.build(settings)
-            self.model.init_weights()
-            self.model.to(images.device).train()
-            self.optim = build_optim_wrapper(self.model, config.optim_wrapper)
-        self.images = images
-        self.mask = self.model.masking(images)
-        self.autocast = torch.autocast(images.device.type, torch.bfloat16, enabled=bf16)
-        self.encode = self.model.backbone
-        self.loss = self.model.loss
-        if compiled:
-            self.encode, self.loss = map(torch.compile, (self.encode, self.loss))
-
-    def encoder_forward(self) -> Tensor:
-        """Visible tokens without gradients."""
-        with torch.no_grad(), self.autocast:
-            return self.encode(self.images, self.mask)
-
-    def encoder_backward(self) -> None:
-        """Visible tokens and the gradients of the encoder's weights."""
-        with self.autocast:
-            tokens = self.encode(self.images, self.mask)
-        tokens.sum().backward()
-        self.model.zero_grad()
-
-    def step(self) -> None:
-        """Masking, encoder, guidance, decoder, loss, backwards and optimiser."""
-        with self.autocast:
-            loss = self.loss(self.images)['loss']
-        self.optim.update_params(loss)
-
-    def cases(self) -> dict[str, Case]:
-        """By the names of :data:`STAGES`."""
-        calls = (self.encoder_forward, self.encoder_backward, self.step)
-        return dict(zip(STAGES, calls, strict=True))
-
-    def parts(self) -> dict[str, Case]:
-        """Masking, and the guidance forward and backward, on their own."""
-        parts: dict[str, Case] = dict(masking=lambda: self.model.masking(self.images))
-        if self.model.guidance is not None:
-            tokens = self.encoder_forward().float().requires_grad_()
-            parts['guidance'] = lambda: self._guide(tokens)
-        return parts
-
-    def _guide(self, tokens: Tensor) -> None:
-        with self.autocast:
-            guided = self.model.guidance(tokens, self.images, self.mask)
-        guided.sum().backward()
-        self.model.zero_grad()
-
-
-def random_images(
-    model: dict, batch_size: int, size: int, device: torch.device
-) -> Tensor:
-    """Noise in place of normalised images, ``(B, C, size, size)``."""
-    channels = model.backbone.get('in_channels', 3)
-    torch.manual_seed(0)
-    return torch.randn(batch_size, channels, size, size, device=device)
-
-
 def run_once(config: Config, impl: str, images: Tensor, args) -> None:
     """Build everything and take two steps: what a training holds at its peak."""
-    setup = Setup(config, impl, images, args.bf16)
+    model = PretrainCases(config, impl, images, args.bf16)
     for _ in range(2):
-        setup.step()
+        model.step()
 
 
 def grown(args: argparse.Namespace) -> Iterator[tuple[str, float, int, int, float]]:
@@ -167,11 +81,11 @@ def measure_growth(config: Config, args: argparse.Namespace) -> list[dict[str, A
         changed = copy.deepcopy(config)
         changed.model.masking.mask_ratio = mask_ratio
         images = random_images(config.model, batch_size, size, device)
-        setups = {
-            impl: Setup(changed, impl, images, args.bf16, args.compile)
+        models = {
+            impl: PretrainCases(changed, impl, images, args.bf16, args.compile)
             for impl in IMPLS
         }
-        times = interleave({i: s.step for i, s in setups.items()}, args.rounds, device)
+        times = interleave({i: m.step for i, m in models.items()}, args.rounds, device)
         rows.append(
             dict(
                 changed=name,
@@ -191,18 +105,19 @@ def measure(config: Config, args: argparse.Namespace) -> dict[str, Any]:
     device = pick_device(args.device)
     dtype = torch.bfloat16 if args.bf16 else torch.float32
     images = random_images(config.model, args.batch_size, args.size, device)
-    setups = {
-        impl: Setup(config, impl, images, args.bf16, args.compile) for impl in IMPLS
+    models = {
+        impl: PretrainCases(config, impl, images, args.bf16, args.compile)
+        for impl in IMPLS
     }
     # Compiled code hides its operations from the counter.
-    plain = {impl: Setup(config, impl, images).cases() for impl in IMPLS}
+    plain = {impl: PretrainCases(config, impl, images).cases() for impl in IMPLS}
     flops = {
         impl: {stage: count_flops(case) for stage, case in cases.items()}
         for impl, cases in plain.items()
     }
     stages, peaks = {}, []
     for stage in STAGES:
-        cases = {impl: setups[impl].cases()[stage] for impl in IMPLS}
+        cases = {impl: models[impl].cases()[stage] for impl in IMPLS}
         # In each round anew: the clock of a machine changes within seconds.
         near = []
         cases['peak'] = lambda near=near: near.append(matmul_peak(device, dtype))
@@ -218,11 +133,11 @@ def measure(config: Config, args: argparse.Namespace) -> dict[str, Any]:
             flops_per_second=statistics.median(rates),
             share_of_peak=statistics.median(shares),
         )
-    parts = setups['sparse'].parts()
-    times = interleave(parts | dict(step=setups['sparse'].step), args.rounds, device)
+    parts = models['sparse'].parts()
+    times = interleave(parts | dict(step=models['sparse'].step), args.rounds, device)
     step = statistics.median(times.pop('step'))
     shares = {name: statistics.median(t) / step for name, t in times.items()}
-    step_memory = {impl: peak_memory(setups[impl].step, device) for impl in IMPLS}
+    step_memory = {impl: peak_memory(models[impl].step, device) for impl in IMPLS}
     memory = {
         impl: peak_memory(lambda i=impl: run_once(config, i, images, args), device)
         for impl in IMPLS
@@ -293,8 +208,7 @@ def main() -> None:
     """Run the tool."""
     args = parse_args()
     config = read_config(args.config)
-    if args.cfg_options:
-        config.merge_from_dict(args.cfg_options)
+    override(config, args.cfg_options)
     if config.model.get('backbone', {}).get('type') != 'MaskedConvViT':
         raise DuGIError(
             f'{args.config} does not pre-train a MaskedConvViT: name a config of '

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.utils.cli import CFG_OPTIONS, run_cli
-from dugi_mae.utils.config import read_config
+from dugi_mae.utils.config import override, read_config
 from dugi_mae.visualization.reconstruction import draw_masking
 
 
@@ -39,8 +39,7 @@ def main() -> None:
     """Draw the first images of the training set as the model would get them."""
     args = parse_args()
     config = read_config(args.config)
-    if args.cfg_options:
-        config.merge_from_dict(args.cfg_options)
+    override(config, args.cfg_options)
     if 'masking' not in config.get('model', {}):
         raise DuGIError(
             f'{args.config} has no model.masking: for other tasks use '
