@@ -11,14 +11,15 @@ from mmdet.datasets.api_wrappers import COCO
 from mmdet.registry import DATASETS
 from mmengine.logging import print_log
 
+from dugi_mae.datasets.classes import check_classes
 from dugi_mae.datasets.conversion import dronevehicle, flir, hit_uav, llvip, m3fd
 from dugi_mae.datasets.conversion.coco import (
     check_coco,
-    check_masks,
     class_names,
     read_json,
     select_classes,
 )
+from dugi_mae.datasets.conversion.coco_masks import check_masks
 from dugi_mae.errors import DuGIError
 
 #: Colours that stay apart on grey, for the first classes of any set.
@@ -74,6 +75,17 @@ class InfraredCocoDataset(CocoDataset):
     #: The script that writes this set's annotation files.
     CONVERTER: str | None = None
 
+    def _join_prefix(self) -> None:
+        """Put the data folder before the others."""
+        prefix = self.data_prefix
+        if not isinstance(prefix, dict) or not isinstance(prefix.get('img'), str):
+            raise DuGIError(
+                f'data_prefix={prefix!r} of {type(self).__name__} has no img: name the '
+                'folder that file names are relative to, such as '
+                "data_prefix=dict(img='images/')"
+            )
+        super()._join_prefix()
+
     def load_data_list(self) -> list[dict]:
         """List the images with their boxes."""
         remote = self.backend_args is not None
@@ -106,11 +118,8 @@ class InfraredCocoDataset(CocoDataset):
             check_masks(content, path)
         names = class_names(content)
         classes = self._metainfo.setdefault('classes', names)
-        if isinstance(classes, str) or not classes:
-            raise DuGIError(
-                f'metainfo.classes={classes!r} is not a list of names: write '
-                f"classes=('{classes or names[0]}',), with the comma"
-            )
+        name = classes if isinstance(classes, str) else names[0]
+        check_classes(classes, f'write classes=({name!r},), with the comma')
         order = [name for name in names if name in classes]
         if self.test_mode and order != list(classes):
             print_log(

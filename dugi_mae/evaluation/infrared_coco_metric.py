@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from mmdet.evaluation import CocoMetric
 from mmdet.registry import METRICS
+from mmengine.fileio import get_local_path
 
 from dugi_mae.datasets.conversion.coco import check_coco, read_json, select_classes
+from dugi_mae.datasets.conversion.coco_masks import check_masks
 from dugi_mae.datasets.detection import coco_api
 
 
@@ -24,7 +26,8 @@ class InfraredCocoMetric(CocoMetric):
         **kwargs: As in ``CocoMetric``.
 
     Raises:
-        DuGIError: If the file is missing or damaged, or lacks a class.
+        DuGIError: If the file is missing or damaged, or lacks a class, or, for
+            ``metric='segm'``, a mask.
     """
 
     def __init__(self, ann_file: str | None = None, **kwargs) -> None:
@@ -34,7 +37,10 @@ class InfraredCocoMetric(CocoMetric):
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Take the predictions of a batch; the first one reads the file."""
         if self._coco_api is None and self.ann_file is not None:
-            content = check_coco(read_json(self.ann_file), self.ann_file)
+            with get_local_path(self.ann_file, self.backend_args) as path:
+                content = check_coco(read_json(path), self.ann_file)
+            if 'segm' in self.metrics:
+                check_masks(content, self.ann_file)
             classes = self.dataset_meta['classes']
             self._coco_api = coco_api(select_classes(content, classes, self.ann_file))
         super().process(data_batch, data_samples)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from pathlib import Path
@@ -15,6 +16,8 @@ pytest.importorskip('mmdet', reason='the detection sets need mmdetection')
 import torch
 from mmdet.registry import DATASETS, METRICS, TRANSFORMS
 from mmengine.config import Config
+from mmengine.fileio import LocalBackend
+from mmengine.fileio.backends.registry_utils import backends
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
@@ -182,8 +185,19 @@ def test_sets_have_the_released_names(tmp_path, kind, classes):
             dict(kind='LLVIPDataset'),
             "'person' is not in .*train.json: .* 'Truck', 'Car'",
         ),
-        (dict(metainfo=dict(classes=())), "is not a list of names: write .*'Truck',"),
-        (dict(metainfo=dict(classes='Car')), "classes='Car' is not a list of names"),
+        (dict(metainfo=dict(classes=())), "is no list of names: write .*'Truck',"),
+        (dict(metainfo=dict(classes='Car')), "is no list of names: write .*'Car',"),
+        (dict(metainfo=dict(classes=('Car', 3))), r"\('Car', 3\) is no list of names"),
+        (
+            dict(metainfo=dict(classes=['Car', 'Car'])),
+            "classes has 'Car' 2 times: give",
+        ),
+        (dict(data_prefix=dict(img_path='images/')), 'InfraredCocoDataset has no img:'),
+        (
+            dict(data_prefix={}),
+            r'data_prefix={} of InfraredCocoDataset has no img: name',
+        ),
+        (dict(data_prefix='images/'), "data_prefix='images/' of .* has no img: name"),
         (dict(data_prefix=dict(img='pictures/')), r'pictures/day/a.png .*\(3 of 3 are'),
     ],
 )
@@ -211,6 +225,23 @@ def test_bad_files(tmp_path, coco, text, message):
         build(tmp_path)
 
 
+@pytest.mark.parametrize('with_mask', [False, True])
+def test_masks_are_checked_where_they_are_used(tmp_path, coco, with_mask):
+    """Run lengths of another size matter to a pipeline that loads masks alone."""
+    for item in coco['annotations']:
+        item['segmentation'] = dict(size=[48, 64], counts=[1, 48 * 64 - 1])
+    coco['annotations'][1]['segmentation'] = dict(size=[2, 2], counts=[1, 3])
+    write(tmp_path, coco)
+    pipeline = [dict(type='LoadAnnotations', with_bbox=True, with_mask=with_mask)]
+    if not with_mask:
+        assert len(build(tmp_path, pipeline=pipeline)) == 3
+        return
+    with pytest.raises(
+        DuGIError, match=r'annotation 1 of .*train.json .*size \[2, 2\]'
+    ):
+        build(tmp_path, pipeline=pipeline)
+
+
 def test_missing_image(tmp_path, coco):
     """An annotated image that is not there is found before training, not during it."""
     write(tmp_path, coco)
@@ -236,9 +267,10 @@ def perfect(dataset) -> list[dict]:
     return samples
 
 
-def score(kind: str, dataset, path: Path) -> dict:
+def score(kind: str, dataset, path: Path | str, **kwargs) -> dict:
     """Score perfect predictions."""
-    metric = METRICS.build(dict(type=kind, ann_file=str(path), classwise=True))
+    settings = dict(type=kind, ann_file=str(path), classwise=True)
+    metric = METRICS.build(settings | kwargs)
     metric.dataset_meta = dataset.metainfo
     metric.process({}, perfect(dataset))
     return metric.evaluate(len(dataset))
@@ -266,6 +298,41 @@ def test_metric_follows_names(tmp_path, coco, monkeypatch):
     assert [scores[f'coco/{name}_precision'] for name in classes] == [1, 1, 1]
     assert wrong['coco/bbox_mAP'] < 0.5
     assert ['score with InfraredCocoMetric' in text for text in messages] == [True]
+
+
+def test_metric_of_what_files_may_hold(tmp_path, coco):
+    """Ids that are texts and crowds of null are scored."""
+    for item in (*coco['images'], *coco['annotations']):
+        key = 'id' if 'file_name' in item else 'image_id'
+        item[key] = f'n{item[key]}'
+    coco['annotations'][0]['iscrowd'] = None
+    path = write(tmp_path, coco)
+    scores = score('InfraredCocoMetric', build(tmp_path), path)
+    assert scores['coco/bbox_mAP'] == 1
+
+
+def test_metric_reads_where_the_data_set_does(tmp_path, coco, monkeypatch):
+    """``backend_args`` of the metric find an annotation file that is not local."""
+    path = write(tmp_path, coco)
+
+    class Remote(LocalBackend):
+        @contextlib.contextmanager
+        def get_local_path(self, filepath):
+            yield str(filepath).replace('far://', f'{path.parent}/')
+
+    monkeypatch.setitem(backends, 'far', Remote)
+    far = dict(backend='far')
+    metric = score(
+        'InfraredCocoMetric', build(tmp_path), 'far://train.json', backend_args=far
+    )
+    assert metric['coco/bbox_mAP'] == 1
+
+
+def test_metric_of_masks_needs_them(tmp_path, coco):
+    """``metric='segm'`` is refused where the file has no masks."""
+    path = write(tmp_path, coco)
+    with pytest.raises(DuGIError, match="no segmentation, which .* and metric='segm'"):
+        score('InfraredCocoMetric', build(tmp_path), path, metric=['bbox', 'segm'])
 
 
 def test_metric_names_a_bad_file(tmp_path, coco):

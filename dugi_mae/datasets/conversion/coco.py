@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import difflib
 import json
-import reprlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from dugi_mae.datasets.conversion.coco_items import (
+    ANNOTATION_KEYS,
+    CATEGORY_KEYS,
+    IMAGE_KEYS,
+    annotation_name,
+    check_item,
+)
 from dugi_mae.errors import DuGIError
 
 #: What a COCO annotation file consists of.
 LISTS = ('images', 'annotations', 'categories')
-IMAGE_KEYS = ('id', 'file_name', 'width', 'height')
-ANNOTATION_KEYS = ('image_id', 'category_id', 'bbox')
-OPTIONAL_KEYS = ('area', 'iscrowd', 'segmentation')
 
 
 def read_json(path: str | Path) -> object:
@@ -44,73 +47,30 @@ def read_json(path: str | Path) -> object:
         ) from None
 
 
-def _check_keys(item: object, keys: Sequence[str], what: str, path: object) -> None:
-    """Raise unless an item of a list has the keys that are needed, of their types."""
-    missing = [key for key in keys if not (isinstance(item, dict) and key in item)]
-    if missing:
-        raise DuGIError(
-            f'{what} of {path} has no {missing[0]!r}: this is not COCO format, '
-            'write the file again'
-        )
-    for key in (*keys, *OPTIONAL_KEYS):
-        fits, wanted = _TYPES[key]
-        if key in item and not fits(item[key]):
+def _check_ids(content: dict, path: str | Path) -> None:
+    """Raise unless ids tell images and categories apart."""
+    for key in ('images', 'categories'):
+        # Evaluation sorts them, which text and numbers together do not allow.
+        if len({isinstance(item['id'], str) for item in content[key]}) > 1:
             raise DuGIError(
-                f'{what} of {path} has {key}={reprlib.repr(item[key])}: {wanted} is '
-                'needed, correct it or write the file again'
+                f'{key} of {path} have ids of which some are numbers and some texts: '
+                'write them all as numbers'
             )
-
-
-def _is_number(value: object, most: float = 1e6) -> bool:
-    """Whether a value is a number of pixels; JSON's NaN and Infinity are none."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and abs(value) < most
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, (int, str)) and not isinstance(value, bool)
-
-
-def _is_size(value: object) -> bool:
-    return _is_number(value) and value > 0 and value == int(value)
-
-
-def _is_box(value: object) -> bool:
-    return isinstance(value, list) and list(map(_is_number, value)) == [True] * 4
-
-
-def _is_segmentation(value: object) -> bool:
-    """Whether it is a list of polygons, which may be empty, or run lengths."""
-    if value is None or isinstance(value, list):
-        polygons = value or []
-        return all(isinstance(p, list) and all(map(_is_number, p)) for p in polygons)
-    if not isinstance(value, dict) or set(value) != {'size', 'counts'}:
-        return False
-    size, counts = value['size'], value['counts']
-    if not isinstance(size, list) or list(map(_is_size, size)) != [True] * 2:
-        return False
-    if isinstance(counts, str):
-        return True
-    runs = isinstance(counts, list) and all(
-        isinstance(n, int) and n >= 0 for n in counts
-    )
-    return runs and sum(counts) == size[0] * size[1]
-
-
-#: What a value must be, and what messages call that.
-_TYPES: dict[str, tuple[Callable[[object], bool], str]] = {
-    **dict.fromkeys(('id', 'image_id', 'category_id'), (_is_id, 'a number or a text')),
-    **dict.fromkeys(('file_name', 'name'), (lambda v: isinstance(v, str), 'a text')),
-    **dict.fromkeys(('width', 'height'), (_is_size, 'a number of pixels')),
-    'bbox': (
-        _is_box,
-        'a list of four numbers x, y, width, height (rotated boxes: take the '
-        'horizontal annotation files)',
-    ),
-    'area': (lambda v: _is_number(v, 1e12), 'a number'),
-    'iscrowd': (lambda v: v in (0, 1, None), '0 or 1'),
-    'segmentation': (_is_segmentation, 'a list of polygons or of run lengths'),
-}
+    images = content['images']
+    unique = len({image['id'] for image in images})
+    if unique < len(images):
+        raise DuGIError(
+            f'{len(images) - unique} images of {path} share an id with another one: '
+            'number them'
+        )
+    names = {}
+    for category in content['categories']:
+        known = names.setdefault(category['id'], category['name'])
+        if known != category['name']:
+            raise DuGIError(
+                f'categories {known!r} and {category["name"]!r} of {path} share the '
+                f'id {category["id"]!r}: give each its own, and the annotations theirs'
+            )
 
 
 def check_coco(content: object, path: str | Path) -> dict:
@@ -150,19 +110,15 @@ def check_coco(content: object, path: str | Path) -> dict:
             f'annotation file {path} lists no category: name the classes there'
         )
     for number, image in enumerate(images):
-        _check_keys(image, IMAGE_KEYS, f'image number {number}', path)
+        check_item(image, IMAGE_KEYS, f'image number {number}', path)
     for number, category in enumerate(content['categories']):
-        _check_keys(category, ('id', 'name'), f'category number {number}', path)
+        check_item(category, CATEGORY_KEYS, f'category number {number}', path)
+    _check_ids(content, path)
     image_ids = {image['id'] for image in images}
-    if len(image_ids) < len(images):
-        raise DuGIError(
-            f'{len(images) - len(image_ids)} images of {path} share an id with '
-            'another one: number them'
-        )
     category_ids = {category['id'] for category in content['categories']}
     for number, annotation in enumerate(content['annotations']):
-        what = f'annotation {_name(annotation, number)}'
-        _check_keys(annotation, ANNOTATION_KEYS, what, path)
+        what = f'annotation {annotation_name(annotation, number)}'
+        check_item(annotation, ANNOTATION_KEYS, what, path)
         if annotation['image_id'] not in image_ids:
             raise DuGIError(
                 f'{what} of {path} belongs to image {annotation["image_id"]!r}, which '
@@ -174,31 +130,6 @@ def check_coco(content: object, path: str | Path) -> dict:
                 'is not listed under categories: add the category or take it out'
             )
     return content
-
-
-def check_masks(content: dict, path: str | Path) -> None:
-    """Raise unless every annotation has a mask.
-
-    Args:
-        content: What :func:`check_coco` gave.
-        path: Its name, for messages.
-
-    Raises:
-        DuGIError: If one has none.
-    """
-    for number, annotation in enumerate(content['annotations']):
-        if not annotation.get('segmentation'):
-            raise DuGIError(
-                f'annotation {_name(annotation, number)} of {path} has no '
-                'segmentation, which with_mask=True of the pipeline asks for: add it, '
-                'take the annotation out, or train without masks'
-            )
-
-
-def _name(annotation: object, number: int) -> str:
-    """What to call an annotation in a message."""
-    has_id = isinstance(annotation, dict) and 'id' in annotation
-    return repr(annotation['id']) if has_id else f'number {number}'
 
 
 def class_names(content: dict) -> tuple[str, ...]:
@@ -245,11 +176,12 @@ def select_classes(content: dict, classes: Sequence[str], path: str | Path) -> d
         if annotation['category_id'] in new_ids:
             width, height = annotation['bbox'][2:]
             annotations.append(
-                dict(area=width * height, iscrowd=0)
+                dict(area=width * height)
                 | annotation
                 | dict(
                     id=len(annotations) + 1,
                     category_id=new_ids[annotation['category_id']],
+                    iscrowd=annotation.get('iscrowd') or 0,  # null means no, too
                 )
             )
     categories = [dict(id=number, name=name) for name, number in numbers.items()]

@@ -157,7 +157,7 @@ def build_coco(
             builder.add_object(
                 names[annotation['category_id']],
                 (x, y, x + width, y + height),
-                annotation.get('iscrowd', 0),
+                annotation.get('iscrowd') or 0,  # null means no, too
             )
     return builder
 

@@ -9,7 +9,6 @@ import pytest
 
 from dugi_mae.datasets.conversion.coco import (
     check_coco,
-    check_masks,
     class_names,
     read_json,
     select_classes,
@@ -85,6 +84,12 @@ def broken(coco: dict, **changes) -> dict:
         (dict(images=dict(file_name=...)), "image number 0 of x has no 'file_name'"),
         (dict(images=dict(width=...)), "image number 0 of x has no 'width'"),
         (dict(images=dict(id=8)), '1 images of x share an id'),
+        (dict(images=dict(id='7')), 'images of x have ids of which some are numbers'),
+        (dict(categories=dict(id='3')), 'categories of x have ids of which some are'),
+        (
+            dict(categories=dict(id=1)),
+            "categories 'car' and 'person' of x share the id 1: give each its own",
+        ),
         (dict(categories=dict(name=...)), "category number 0 of x has no 'name'"),
         (dict(annotations=dict(bbox=...)), "annotation 0 of x has no 'bbox'"),
         (dict(annotations=dict(bbox=[1, 2, 3, 4, 0.5])), 'rotated boxes: take the hor'),
@@ -120,22 +125,13 @@ def test_parts_that_do_not_fit(coco, changes, message):
         [[1, 1, 9, 1, 9, 9]],
         [],
         None,
-        dict(size=[48, 64], counts='abc'),
-        dict(size=[2, 2], counts=[1, 3]),
+        dict(size=[48, 64], counts='1oo2'),
+        dict(size=[48, 64], counts=[1, 3071]),
     ],
 )
 def test_masks_are_optional(coco, mask):
     """Polygons, run lengths in either form and none are all COCO format."""
     assert check_coco(broken(coco, annotations=dict(segmentation=mask)), 'x')
-
-
-def test_masks_are_needed_to_train_on_them(coco):
-    """The first annotation without a mask is named."""
-    for annotation in coco['annotations']:
-        annotation['segmentation'] = [[1, 1, 9, 1, 9, 9]]
-    check_masks(coco, 'x')
-    with pytest.raises(DuGIError, match='annotation 0 of x has no segmentation, which'):
-        check_masks(broken(coco, annotations=dict(segmentation=[])), 'x')
 
 
 @pytest.mark.parametrize('content', [[], 'text', {}, dict(images=[], annotations=[])])
@@ -182,6 +178,23 @@ def test_what_the_file_states_is_kept(coco):
     """Area and iscrowd are only filled in where they are missing."""
     (item,) = select_classes(coco, ['other vehicle'], 'x')['annotations']
     assert (item['area'], item['iscrowd']) == (9, 1)
+
+
+def test_a_crowd_of_null_is_none(coco):
+    """``iscrowd`` may be null, and pycocotools computes with it."""
+    coco['annotations'][1]['iscrowd'] = None
+    (item,) = select_classes(check_coco(coco, 'x'), ['other vehicle'], 'x')[
+        'annotations'
+    ]
+    assert item['iscrowd'] == 0
+
+
+def test_two_ids_of_one_name_are_one_class(coco):
+    """Merged files number a class twice; its objects stay together."""
+    coco['categories'].append(dict(id=4, name='car'))
+    coco['annotations'][2]['category_id'] = 4
+    chosen = select_classes(check_coco(coco, 'x'), ['car'], 'x')
+    assert [item['category_id'] for item in chosen['annotations']] == [1, 1]
 
 
 def test_an_unknown_class_lists_those_of_the_file(coco):

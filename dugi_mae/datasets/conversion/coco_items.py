@@ -1,0 +1,98 @@
+"""Images, annotations and categories of a COCO file, each on its own."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Callable, Sequence
+
+from dugi_mae.errors import DuGIError
+
+IMAGE_KEYS = ('id', 'file_name', 'width', 'height')
+ANNOTATION_KEYS = ('image_id', 'category_id', 'bbox')
+CATEGORY_KEYS = ('id', 'name')
+OPTIONAL_KEYS = ('area', 'iscrowd', 'segmentation')
+
+
+def annotation_name(annotation: object, number: int) -> str:
+    """What to call an annotation in a message."""
+    has_id = isinstance(annotation, dict) and 'id' in annotation
+    return repr(annotation['id']) if has_id else f'number {number}'
+
+
+def check_item(item: object, keys: Sequence[str], what: str, path: object) -> None:
+    """Raise unless an item of a list has the keys that are needed, of their types.
+
+    Args:
+        item: An image, annotation or category as parsed.
+        keys: What it must have.
+        what: What messages call it.
+        path: Name of the file, for messages.
+
+    Raises:
+        DuGIError: If a key is missing or its value is of another type.
+    """
+    missing = [key for key in keys if not (isinstance(item, dict) and key in item)]
+    if missing:
+        raise DuGIError(
+            f'{what} of {path} has no {missing[0]!r}: this is not COCO format, '
+            'write the file again'
+        )
+    for key in (*keys, *OPTIONAL_KEYS):
+        fits, wanted = _TYPES[key]
+        if key in item and not fits(item[key]):
+            raise DuGIError(
+                f'{what} of {path} has {key}={reprlib.repr(item[key])}: {wanted} is '
+                'needed, correct it or write the file again'
+            )
+
+
+def _is_number(value: object, most: float = 1e6) -> bool:
+    """Whether a value is a number of pixels; JSON's NaN and Infinity are none."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and abs(value) < most
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, (int, str)) and not isinstance(value, bool)
+
+
+def _is_size(value: object) -> bool:
+    return _is_number(value) and value > 0 and value == int(value)
+
+
+def _is_box(value: object) -> bool:
+    return isinstance(value, list) and list(map(_is_number, value)) == [True] * 4
+
+
+def _is_segmentation(value: object) -> bool:
+    """Whether it is a list of polygons, which may be empty, or run lengths."""
+    if value is None or isinstance(value, list):
+        polygons = value or []
+        return all(isinstance(p, list) and all(map(_is_number, p)) for p in polygons)
+    if not isinstance(value, dict) or set(value) != {'size', 'counts'}:
+        return False
+    size, counts = value['size'], value['counts']
+    if not isinstance(size, list) or list(map(_is_size, size)) != [True] * 2:
+        return False
+    if isinstance(counts, str):
+        return True
+    runs = isinstance(counts, list) and all(
+        isinstance(n, int) and n >= 0 for n in counts
+    )
+    return runs and sum(counts) == size[0] * size[1]
+
+
+#: What a value must be, and what messages call that.
+_TYPES: dict[str, tuple[Callable[[object], bool], str]] = {
+    **dict.fromkeys(('id', 'image_id', 'category_id'), (_is_id, 'a number or a text')),
+    **dict.fromkeys(('file_name', 'name'), (lambda v: isinstance(v, str), 'a text')),
+    **dict.fromkeys(('width', 'height'), (_is_size, 'a number of pixels')),
+    'bbox': (
+        _is_box,
+        'a list of four numbers x, y, width, height (rotated boxes: take the '
+        'horizontal annotation files)',
+    ),
+    'area': (lambda v: _is_number(v, 1e12), 'a number'),
+    'iscrowd': (lambda v: v in (0, 1, None), '0 or 1'),
+    'segmentation': (_is_segmentation, 'a list of polygons or of run lengths'),
+}
