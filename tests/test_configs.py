@@ -24,6 +24,7 @@ CONFIGS = sorted(
     and (path.parent.name != 'segmentation' or 'sirst' in path.name)
 )
 TOY_ARCH = dict(embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)
+TOY_VIT = dict(embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=32)
 
 
 @pytest.fixture(scope='module')
@@ -56,15 +57,15 @@ def all_types(node) -> list:
 
 def shrink_model(model: dict) -> None:
     """Give the encoder and what hangs on it toy widths."""
-    widths = dict(
-        zip(
-            resolve_arch(model['backbone']['arch']).embed_dims,
-            TOY_ARCH['embed_dims'],
-            strict=True,
-        )
-    )
-    model['backbone']['arch'] = TOY_ARCH
-    model['backbone']['init_cfg'] = None
+    backbone = model['backbone']
+    if 'ConvViT' in backbone['type']:
+        dims = resolve_arch(backbone['arch']).embed_dims
+        widths = dict(zip(dims, TOY_ARCH['embed_dims'], strict=True))
+        backbone['arch'] = TOY_ARCH
+    else:
+        widths = {768: TOY_VIT['embed_dims']}
+        backbone['arch'] = TOY_VIT
+    backbone['init_cfg'] = None
     for part in ('guidance', 'neck'):
         if model.get(part):
             model[part]['embed_dims'] = 16
@@ -125,6 +126,7 @@ def test_config_trains_two_iterations(name, toy_data, tmp_path):
     shrink_run(config, toy_data, tmp_path)
 
     runner = Runner.from_cfg(config)
+    runner.model.init_weights()  # drawing weights must not count as training them
     before = {k: v.clone() for k, v in runner.model.named_parameters()}
     runner.train()
     assert runner.iter == 2
@@ -139,13 +141,16 @@ def test_config_trains_two_iterations(name, toy_data, tmp_path):
 def test_config_fits_at_full_size(name):
     """The widths that a config names for the parts fit together."""
     model = Config.fromfile(ROOT / 'configs' / name).model
-    arch = resolve_arch(model.backbone.arch)
+    if model.backbone.arch == 'b':
+        dims, num_heads = [768] * 3, 12
+    else:
+        dims, _, num_heads, _ = resolve_arch(model.backbone.arch)
     if 'neck' in model:
-        assert model.neck.embed_dims == arch.embed_dims[-1]
-        if model.guidance:
-            assert model.guidance.embed_dims == arch.embed_dims[-1]
-            assert model.guidance.num_heads == arch.num_heads
-    maps = (*arch.embed_dims, arch.embed_dims[-1])
+        assert model.neck.embed_dims == dims[-1]
+        if model.get('guidance'):
+            assert model.guidance.embed_dims == dims[-1]
+            assert model.guidance.num_heads == num_heads
+    maps = (*dims, dims[-1])
     if model.type == 'SmallTargetSegmentor':
         maps += (3,)
     for part in ('decode_head', 'auxiliary_head'):

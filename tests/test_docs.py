@@ -114,13 +114,15 @@ def host_tool_source(command: list[str]) -> str:
 @pytest.mark.parametrize('page', PAGES)
 def test_flags_exist(page):
     """A flag after one of our tools is one that this tool knows."""
-    common = read('dugi_mae/utils/cli.py')
+    shared = {name: read(f'dugi_mae/utils/{name}.py') for name in ('cli', 'benchmark')}
     for command in commands(page):
         tool = next((word for word in command if word.startswith('tools/')), None)
         if tool is None:
             continue
         name = re.sub(r'(dist|slurm)_(\w+)\.sh', r'\2.py', tool)
-        known = read(name) + (common if 'add_common_arguments' in read(name) else '')
+        known = read(name)
+        if 'add_common_arguments' in known:
+            known += ''.join(v for k, v in shared.items() if f'utils.{k} import' in known)
         if name == 'tools/host_tool.py':
             known += host_tool_source(command) + "'--help'"
         flags = [word for word in command if word.startswith('--')]

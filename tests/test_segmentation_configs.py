@@ -22,6 +22,7 @@ CONFIGS = sorted(
     if 'sirst' not in path.name
 )
 TOY_ARCH = dict(embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)
+TOY_VIT = dict(embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=32)
 SIZE = (96, 128)
 #: Folders of images and labels of each set as released or converted, and its lists.
 LAYOUTS = {
@@ -63,8 +64,13 @@ def test_config_trains_and_predicts(name, toy_sets, tmp_path, monkeypatch):
     monkeypatch.setenv('DUGI_DATA', str(toy_sets))
     config = Config.fromfile(ROOT / 'configs/segmentation' / name)
     model = config.model
-    model.backbone.update(arch=TOY_ARCH, init_cfg=None)
-    model.decode_head.update(in_channels=[8, 12, 16, 16], channels=8)
+    is_vit = 'VisionTransformer' in model.backbone.type
+    model.backbone.update(arch=TOY_VIT if is_vit else TOY_ARCH, init_cfg=None)
+    if is_vit:
+        model.neck.embed_dims = 16
+    model.decode_head.update(
+        in_channels=[16] * 4 if is_vit else [8, 12, 16, 16], channels=8
+    )
     model.auxiliary_head.update(in_channels=16, channels=8)
     model.data_preprocessor.size = SIZE
     for split in ('train', 'val', 'test'):
@@ -81,6 +87,7 @@ def test_config_trains_and_predicts(name, toy_sets, tmp_path, monkeypatch):
     config.work_dir = str(tmp_path)
 
     runner = Runner.from_cfg(config)
+    runner.model.init_weights()  # drawing weights must not count as training them
     before = {k: v.clone() for k, v in runner.model.named_parameters()}
     runner.train()
     after = runner.model.named_parameters()
@@ -92,7 +99,8 @@ def test_config_trains_and_predicts(name, toy_sets, tmp_path, monkeypatch):
 def test_config_fits_at_full_size(name):
     """Heads take the encoder's widths; scratch configs, and only they, load nothing."""
     model = Config.fromfile(ROOT / 'configs/segmentation' / name).model
-    dims = resolve_arch(model.backbone.arch).embed_dims
+    is_vit = 'VisionTransformer' in model.backbone.type
+    dims = [768] * 3 if is_vit else resolve_arch(model.backbone.arch).embed_dims
     assert list(model.decode_head.in_channels) == [*dims, dims[-1]]
     assert model.auxiliary_head.in_channels == dims[2]
     assert ('scratch' in name) == (model.backbone.init_cfg is None)

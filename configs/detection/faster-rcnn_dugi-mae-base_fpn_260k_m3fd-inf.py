@@ -1,7 +1,7 @@
 # Faster R-CNN over the pre-trained base encoder on M3FD-inf as the paper prints it:
 # 260k iterations, learning rate 1e-6, weight decay 0.1. Warm-up, cosine and no layer
 # decay are MCMAE's, whose rate is 80 times higher; the paper is silent on them and on
-# the batch.
+# the batch. MCMAE's crops, jitter and heads are not taken over, see README.md.
 _base_ = './faster-rcnn_dugi-mae-base_fpn_m3fd-inf.py'
 max_iters = 260000
 interval = 10000
