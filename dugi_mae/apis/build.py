@@ -30,6 +30,10 @@ def inferencer_name(config: Config) -> str:
         DuGIError: If there is none.
     """
     scope = config.get('default_scope')
+    if scope == 'mmdet':
+        raise DuGIError(
+            f'config {config.filename} is a detector: use DetInferencer of mmdet.apis'
+        )
     if scope not in INFERENCERS or 'model' not in config:
         raise DuGIError(
             f'no inferencer for config {config.filename}: it needs a model and '

@@ -17,7 +17,7 @@ from mmengine.dataset import Compose, default_collate
 from mmengine.registry import TRANSFORMS
 from mmpretrain import FeatureExtractor
 
-from dugi_mae.apis.pipeline import LABEL_TRANSFORMS
+from dugi_mae.apis.pipeline import LABEL_TRANSFORMS, transform_name
 from dugi_mae.datasets.transforms import LoadInfraredImage
 
 
@@ -52,10 +52,6 @@ class InferencerInput(BaseTransform):
         )
 
 
-def _name(step: dict) -> str:
-    return str(step['type']).rsplit('.', 1)[-1]
-
-
 def use_infrared_loading(inferencer: type) -> None:
     """Teach an inferencer class of a host our loading transform, once.
 
@@ -70,10 +66,12 @@ def use_infrared_loading(inferencer: type) -> None:
     @wraps(original)
     def init_pipeline(self, config):
         steps = config.test_dataloader.dataset.pipeline
-        if not steps or _name(steps[0]) != 'LoadInfraredImage':
+        if not steps or transform_name(steps[0]) != 'LoadInfraredImage':
             return original(self, config)
         load = InferencerInput(TRANSFORMS.build(steps[0]))
-        rest = [step for step in steps[1:] if _name(step) not in LABEL_TRANSFORMS]
+        rest = [
+            step for step in steps[1:] if transform_name(step) not in LABEL_TRANSFORMS
+        ]
         # The host finds a loader of its own kind, and does to the rest what it does.
         config.test_dataloader.dataset.pipeline = [
             dict(type='LoadImageFromFile'),

@@ -27,14 +27,15 @@ class InputImage(NamedTuple):
     """One image of a run.
 
     Attributes:
-        index: Its place in the run, counted from 0.
+        index: Its place in the run, counted from 0; in a run ``None`` for a frame that
+            the header of its video does not tell of.
         name: Unique in the run, with forward slashes and without extension.
         source: The file it is from, ``'array'`` for pixels from memory.
         frame: Its number in a video, counted from 0, else ``None``.
         pixels: ``(H, W)`` or ``(H, W, C)``, ``None`` while they are in the file only.
     """
 
-    index: int
+    index: int | None
     name: str
     source: str
     frame: int | None = None

@@ -15,6 +15,11 @@ from dugi_mae.errors import DuGIError
 LABEL_TRANSFORMS = ('LoadTargetMask', 'LoadAnnotations')
 
 
+def transform_name(step: dict) -> str:
+    """Name of a transform's class, without scope."""
+    return str(step['type']).rsplit('.', 1)[-1]
+
+
 class PredictPipeline:
     """A config's test pipeline without labels, for files and arrays.
 
@@ -34,7 +39,7 @@ class PredictPipeline:
         dataloader = config.get('test_dataloader') or config.get('val_dataloader')
         steps = dataloader.dataset.get('pipeline') if dataloader else None
         steps = steps or config.get('val_pipeline') or []
-        names = [str(step['type']).rsplit('.', 1)[-1] for step in steps]
+        names = [transform_name(step) for step in steps]
         if not names or names[0] != 'LoadInfraredImage':
             raise DuGIError(
                 f'config {config.filename} has no test pipeline that begins with '

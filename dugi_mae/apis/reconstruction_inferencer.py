@@ -144,7 +144,7 @@ class ReconstructionInferencer:
                         ),
                     )
                     yield result
-            run.report['metrics'] = metric.compute_metrics(metric.results)
+            run.add_metrics(metric.compute_metrics(metric.results))
 
     def _reconstruct(self, pixels: torch.Tensor) -> list[Reconstruction]:
         """Reconstructions of batch size 1, ``(B, C, H, W)`` in 0..255 going in."""

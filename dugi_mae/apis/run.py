@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +16,7 @@ from tqdm import tqdm
 
 from dugi_mae.apis.inputs import Input, InputImage, find_sources
 from dugi_mae.errors import DuGIError
+from dugi_mae.utils.folders import make_folder
 
 Sample = TypeVar('Sample')
 
@@ -32,7 +34,8 @@ class Run:
 
     Attributes:
         report: What the JSON holds.
-        total: Number of images, as far as the headers of videos tell.
+        counts: Number of images in each source, as far as the headers of videos tell.
+        total: Their sum.
     """
 
     def __init__(
@@ -42,17 +45,10 @@ class Run:
         settings: dict,
     ) -> None:
         self.sources = find_sources(inputs)
-        self.total = sum(source.count() for source in self.sources)
+        self.counts = [source.count() for source in self.sources]
+        self.total = sum(self.counts)
         self.report = {**settings, 'images': [], 'failed': []}
-        self.out_dir = None if out_dir is None else Path(out_dir)
-        if self.out_dir is not None:
-            try:
-                self.out_dir.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise DuGIError(
-                    f'output folder {out_dir} cannot be made ({error.strerror}): name '
-                    'another one'
-                ) from None
+        self.out_dir = None if out_dir is None else make_folder(out_dir)
 
     def __enter__(self) -> Run:
         return self
@@ -67,14 +63,17 @@ class Run:
         print_log(f'{name} is left out: {error}', 'current', logging.WARNING)
 
     def _images(self) -> Iterator[InputImage]:
-        index = 0
-        for source in self.sources:
+        start = 0
+        for source, count in zip(self.sources, self.counts, strict=True):
             try:
-                for image in source.images(index):
-                    index += 1
-                    yield image
+                for image in source.images(start):
+                    told = image.index < start + count
+                    yield image if told else image._replace(index=None)
             except DuGIError as error:
                 self._fail(source.name, error)
+            # Not what the video gave: the places of the images after one that breaks
+            # off stay.
+            start += count
 
     def batches(
         self,
@@ -132,15 +131,32 @@ class Run:
             draw: Makes the picture, ``(H, W, 3)`` uint8 RGB; called only when one is
                 written.
         """
-        entry = dict(name=image.name, source=image.source, frame=image.frame, **entry)
+        where = dict(name=image.name, source=image.source, frame=image.frame)
+        entry = where | finite(entry)
         if self.out_dir is not None:
             entry['picture'] = f'{folder}/{image.name}.png'
             write_picture(self.out_dir / entry['picture'], draw())
         self.report['images'].append(entry)
 
+    def add_metrics(self, metrics: dict[str, float]) -> None:
+        """Write down the scores of the whole run."""
+        self.report['metrics'] = finite(metrics)
+
+
+def finite(entry: dict) -> dict:
+    """What JSON has numbers for: ``None`` in place of NaN and infinity."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in entry.items()
+    }
+
 
 def write_picture(path: Path, picture: ndarray) -> None:
-    """Write ``(H, W, 3)`` uint8 RGB as PNG."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write ``(H, W, 3)`` uint8 RGB as PNG; its folder is made.
+
+    Raises:
+        DuGIError: If that is not possible.
+    """
+    make_folder(path.parent)
     if not cv2.imwrite(str(path), picture[..., ::-1]):
         raise DuGIError(f'picture {path} cannot be written: check space and rights')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -91,8 +90,8 @@ class SmallTargetInferencer:
         self.model = build_model(config, checkpoint, device)
         if self.model.num_classes != 2:
             raise DuGIError(
-                f'config {config.filename} has {self.model.num_classes} classes: small '
-                'targets need two, background and target'
+                f'config {config.filename} has {self.model.num_classes} classes, small '
+                'targets need two: use MMSegInferencer of mmseg.apis'
             )
         self.tile = tile
         self.overlap = overlap
@@ -174,10 +173,7 @@ class SmallTargetInferencer:
                         totals.add(counts)
                     yield result
             if masks:
-                run.report['metrics'] = {
-                    key: None if math.isnan(value) else value
-                    for key, value in in_field_units(totals.scores()).items()
-                }
+                run.add_metrics(in_field_units(totals.scores()))
 
     def _open_truth(self, truth: Truth | None, total: int):
         if truth is None:

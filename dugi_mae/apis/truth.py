@@ -51,6 +51,11 @@ class TruthMasks:
 
     def _find(self, image: InputImage) -> Path | ndarray:
         if self.folder is None:
+            if image.index is None:
+                raise DuGIError(
+                    f'image {image.name} has no mask in the list: the header of '
+                    f'{image.source} tells of fewer frames, give a folder of masks'
+                )
             return self.masks[image.index]
         stem = Path(image.source).stem if image.frame is None else Path(image.name).name
         for suffix in MASK_SUFFIXES:

@@ -166,7 +166,10 @@ def test_bad_inputs(tree, make, message):
 
 
 def test_a_run_goes_on_after_a_bad_video(tmp_path):
-    """A video that breaks off costs its rest, not the inputs after it."""
+    """A video that breaks off costs its rest, not the inputs after it, nor their place.
+
+    The places are those that the headers tell, as in a list of true masks.
+    """
     make_video(tmp_path / 'a.avi', 10)
     content = (tmp_path / 'a.avi').read_bytes()
     (tmp_path / 'a.avi').write_bytes(content[: len(content) * 6 // 10])
@@ -176,6 +179,8 @@ def test_a_run_goes_on_after_a_bad_video(tmp_path):
     images = [i for batch in run.batches(lambda i: i, 3, lambda i: 0) for i in batch]
     seen = {image.name[0] for image in images}
     assert seen == {'a', 'c'}
+    assert [image.index for image in images[-2:]] == [10, 11]
+    assert [image.index for image in images[:-2]] == list(range(len(images) - 2))
     assert [f['name'] for f in run.report['failed']] == ['a', 'b']
 
 

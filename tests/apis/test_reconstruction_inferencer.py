@@ -125,6 +125,31 @@ def test_arrays_and_videos(inferencer, tmp_path, dtype):
     assert [r.frame for r in results] == [None, 0, 1]
 
 
+@pytest.mark.parametrize('levels', [(90,), (90, 200)])
+def test_flat_images(inferencer, tmp_path, levels):
+    """Without contrast the nearest token fills exactly: the ratio to it is null."""
+    inferencer([np.full((240, 240), level, np.uint8) for level in levels], tmp_path)
+    report = json.loads((tmp_path / 'results.json').read_text())
+    assert report == inferencer.report
+    assert report['metrics']['nearest_fill_mse'] == 0
+    assert report['metrics']['ratio_to_nearest_fill'] is None
+    assert report['metrics']['masked_mse'] > 0
+
+
+def test_a_model_that_gives_no_numbers(inferencer, tmp_path, monkeypatch):
+    """Broken weights show as null, also in the entry of an image."""
+    reconstruct = inferencer.model.reconstruct
+    monkeypatch.setattr(
+        inferencer.model,
+        'reconstruct',
+        lambda x: reconstruct(x)._replace(prediction=torch.full_like(x, torch.nan)),
+    )
+    inferencer(generate_scene(seed=1, height=240, width=240, bit_depth=8).image)
+    (entry,) = inferencer.report['images']
+    assert entry['masked_mse'] is None and entry['mean_fill_mse'] > 0
+    assert inferencer.report['metrics']['masked_mse'] is None
+
+
 def test_bad_models(toy_pretrain_model, make_spot_model, tmp_path):
     """A config for another task and a checkpoint that does not fit are named."""
     config, checkpoint = toy_pretrain_model

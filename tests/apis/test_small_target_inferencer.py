@@ -14,6 +14,7 @@ from mmengine.config import Config
 pytest.importorskip('mmseg')
 
 from dugi_mae.apis import SmallTargetInferencer
+from dugi_mae.apis.inputs import Source
 from dugi_mae.errors import DuGIError
 from dugi_mae.evaluation.small_target import in_field_units, small_target_scores
 from dugi_mae.visualization.overlay import FALSE_ALARM, HIT, MISS
@@ -255,6 +256,23 @@ def test_truth(inferencer, tmp_path, kind, count):
         assert seen == colors
 
 
+@pytest.mark.parametrize('told', [0, 1, 2])
+def test_frames_that_no_header_tells_of(inferencer, tmp_path, monkeypatch, told):
+    """In a list of masks they have none, and take none from the images after them."""
+    write_video(tmp_path / 'clip.avi', [scene()] * 3)
+    monkeypatch.setattr(Source, 'count', lambda self: told if self.is_video else 1)
+    masks = [np.zeros((60, 80), bool)] * told + [scene() > 159]
+    results = inferencer([tmp_path / 'clip.avi', scene()], truth=masks)
+    assert [r.name for r in results] == [
+        *[f'clip_{i:06d}' for i in range(told)],
+        'array_1',
+    ]
+    assert not len(results[-1].match.misses)
+    failed = inferencer.report['failed']
+    assert [f['name'] for f in failed] == [f'clip_{i:06d}' for i in range(told, 3)]
+    assert all('give a folder of masks' in f['reason'] for f in failed)
+
+
 def test_undefined_scores_are_null(inferencer, tmp_path):
     """The JSON has no NaN, which is not JSON: no target gives Pd null."""
     empty = np.full((32, 32), 20, np.uint8)
@@ -352,7 +370,8 @@ def test_bad_checkpoints(spot_model, toy_pretrain_model, tmp_path):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (dict(default_scope='mmdet'), "no inferencer for .*default_scope='mmdet'"),
+        (dict(default_scope='mmdet'), 'is a detector: use DetInferencer of mmdet.apis'),
+        (dict(default_scope='mmaction'), "no inferencer for .*_scope='mmaction'"),
         (dict(default_scope='mmpretrain'), 'use ReconstructionInferencer'),
         ({'test_dataloader': None}, 'no test pipeline that begins with Load'),
         (
@@ -379,7 +398,7 @@ def test_more_classes_are_refused(make_spot_model, tmp_path):
         old = state[f'decode_head.conv_seg.{key}']
         state[f'decode_head.conv_seg.{key}'] = torch.cat([old, old[:1]])
     torch.save(state, tmp_path / 'three.pth')
-    with pytest.raises(DuGIError, match='has 3 classes: small targets need two'):
+    with pytest.raises(DuGIError, match='has 3 classes, .* use MMSegInferencer'):
         SmallTargetInferencer(config, tmp_path / 'three.pth', device='cpu')
 
 
