@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
+from dugi_mae.datasets.classes import check_classes
 from dugi_mae.datasets.conversion.labels import count_pixels
-from dugi_mae.datasets.data_root import check_data_root
-from dugi_mae.datasets.lists import read_lines
-from dugi_mae.datasets.pretrain import IMAGE_EXTENSIONS, find_images
+from dugi_mae.datasets.data_root import check_data_prefix, check_data_root
+from dugi_mae.datasets.lists import (
+    IMAGE_EXTENSIONS,
+    find_listed,
+    read_lines,
+    without_extension,
+)
+from dugi_mae.datasets.pretrain import find_images
 from dugi_mae.errors import DuGIError, check_choice
-
-
-def without_extension(name: str) -> str:
-    """A name without the ending of an image file; other dots are kept."""
-    stem, suffix = os.path.splitext(name)
-    return stem if suffix.lower() in IMAGE_EXTENSIONS else name
 
 
 @DATASETS.register_module()
@@ -35,7 +34,8 @@ class IndexPNGDataset(BaseSegDataset):
     Args:
         data_root: Folder of the set.
         ann_file: List relative to ``data_root``, one image a line, with or without
-            folder and extension, further columns are ignored; ``''`` takes all images.
+            folder and extension as long as that fits one image only, further columns
+            are ignored; ``''`` takes all images.
         metainfo: ``dict(classes=(...), palette=[...])``, the palette may be left out.
             A set that has classes of its own can be narrowed to some of them, by name.
         data_prefix: Folders ``img_path`` and ``seg_map_path`` relative to
@@ -45,18 +45,28 @@ class IndexPNGDataset(BaseSegDataset):
 
     Raises:
         DuGIError: If classes, a folder, list, image or label map are missing, a list is
-            empty or the first label map does not fit.
+            empty or names an image twice, or the first label map does not fit.
     """
 
     #: Default of ``data_prefix``: images, label maps.
     FOLDERS = ('images', 'labels')
 
-    def __init__(self, data_root: str, ann_file: str = '', **kwargs) -> None:
+    def __init__(
+        self,
+        data_root: str,
+        ann_file: str = '',
+        data_prefix: dict | None = None,
+        **kwargs,
+    ) -> None:
         check_data_root(data_root)
-        folders = zip(('img_path', 'seg_map_path'), self.FOLDERS, strict=True)
-        kwargs.setdefault('data_prefix', dict(folders))
+        folders = dict(zip(('img_path', 'seg_map_path'), self.FOLDERS, strict=True))
         self._checked: set[int] = set()
-        super().__init__(ann_file=ann_file, data_root=str(data_root), **kwargs)
+        super().__init__(
+            ann_file=ann_file,
+            data_root=str(data_root),
+            data_prefix=folders | check_data_prefix(data_prefix, folders),
+            **kwargs,
+        )
 
     @classmethod
     def get_label_map(cls, new_classes: Sequence[str] | None = None) -> dict | None:
@@ -69,12 +79,11 @@ class IndexPNGDataset(BaseSegDataset):
         Raises:
             DuGIError: If there are no classes or one is not of this set.
         """
-        if not new_classes or isinstance(new_classes, str):
-            raise DuGIError(
-                f'metainfo.classes={new_classes!r} of {cls.__name__} is no list of '
-                'names: name the label values 0, 1, ... in order, such as '
-                "metainfo=dict(classes=('background', 'car'))"
-            )
+        check_classes(
+            new_classes,
+            'name the label values 0, 1, ... in order, such as '
+            "metainfo=dict(classes=('background', 'car'))",
+        )
         known = cls.METAINFO.get('classes')
         for name in new_classes if known else ():
             check_choice('a name in metainfo.classes', name, known)
@@ -98,37 +107,16 @@ class IndexPNGDataset(BaseSegDataset):
         """
         return read_lines(self.ann_file, 'split list', 'correct ann_file')
 
-    def _listed(self, found: Sequence[str]) -> list[str]:
-        """The images of the list, in its order.
-
-        Args:
-            found: All images, relative to their folder.
-        """
-        images = {without_extension(os.path.basename(path)): path for path in found}
-        images |= {without_extension(path): path for path in found}
-        listed = []
-        for line in self.read_list():
-            column = line.split()[0]
-            # A name may contain blanks, so the whole line is tried first.
-            names = map(without_extension, (line, column, os.path.basename(column)))
-            path = next((images[name] for name in names if name in images), None)
-            if path is None:
-                raise DuGIError(
-                    f'image {column} of {self.ann_file} is not in '
-                    f'{self.data_prefix["img_path"]}: copy it there or take it off the '
-                    'list'
-                )
-            listed.append(path)
-        return listed
-
     def load_data_list(self) -> list[dict]:
         """List the images of the split with their label maps."""
         image_dir, label_dir = (
             Path(self.data_prefix[key]) for key in ('img_path', 'seg_map_path')
         )
         paths = find_images(image_dir, IMAGE_EXTENSIONS)
+        if self.ann_file:
+            paths = find_listed(self.read_list(), paths, self.ann_file, image_dir)
         samples = []
-        for path in self._listed(paths) if self.ann_file else paths:
+        for path in paths:
             labels = label_dir / (without_extension(path) + self.seg_map_suffix)
             if not labels.is_file():
                 raise DuGIError(

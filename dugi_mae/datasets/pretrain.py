@@ -13,11 +13,9 @@ from typing import NamedTuple
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
-from dugi_mae.datasets.lists import read_lines
+from dugi_mae.datasets.lists import IMAGE_EXTENSIONS, read_lines
 from dugi_mae.datasets.lmdb import is_lmdb, lmdb_path, names_in_lmdb
 from dugi_mae.errors import BadImageError, DuGIError, check_choice
-
-IMAGE_EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 
 
 class BadFile(NamedTuple):

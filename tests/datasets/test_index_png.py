@@ -87,8 +87,10 @@ def test_labels_are_class_numbers(own_set):
 @pytest.mark.parametrize(
     ('settings', 'message'),
     [
-        (dict(), 'metainfo.classes=None of IndexPNGDataset is no list of names'),
-        (dict(metainfo=dict(classes='car')), "metainfo.classes='car' of IndexPNG"),
+        (dict(), 'metainfo.classes=None is no list of names: name the label values 0'),
+        (dict(metainfo=dict(classes='car')), "metainfo.classes='car' is no list"),
+        (dict(metainfo=dict(classes=[1, 2])), r'metainfo.classes=\[1, 2\] is no list'),
+        (dict(metainfo=dict(classes=['a', 'a'])), "metainfo.classes has 'a' 2 times"),
         (
             dict(metainfo=dict(classes=('a', 'b'), palette=[[0, 0, 0]])),
             'metainfo.palette has 1 colours for 2 classes',
@@ -99,6 +101,10 @@ def test_labels_are_class_numbers(own_set):
         (
             dict(metainfo=TWO, data_prefix=dict(img_path='ir', seg_map_path='labels')),
             'ir does not exist: correct data_root',
+        ),
+        (
+            dict(metainfo=TWO, data_prefix=dict(img='images')),
+            "key of data_prefix='img' is unknown: choose one of 'img_path', 'seg_map",
         ),
         (
             dict(metainfo=TWO, seg_map_suffix='_ids.png'),
@@ -118,6 +124,15 @@ def test_bad_settings(own_set, settings, message):
     with pytest.raises(DuGIError, match=message) as caught:
         IndexPNGDataset(**(dict(data_root=str(own_set)) | settings))
     assert '\n' not in str(caught.value)
+
+
+def test_one_folder_of_the_prefix(own_set):
+    """A folder that is not given is the default one."""
+    (own_set / 'labels').rename(own_set / 'other')
+    prefix = dict(seg_map_path='other')
+    assert stems(IndexPNGDataset(str(own_set), metainfo=TWO, data_prefix=prefix)) == [
+        *('a', 'b.2', 'c')
+    ]
 
 
 def test_every_label_map_is_checked(own_set):

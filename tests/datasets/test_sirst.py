@@ -14,7 +14,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 import dugi_mae.mmseg  # noqa: F401  registers LoadTargetMask
-from dugi_mae.datasets.sirst import SIRSTDataset, read_split
+from dugi_mae.datasets.sirst import SIRSTDataset
 from dugi_mae.errors import DuGIError
 
 NAMES = ['Misc_1', 'Misc_2', 'S01']
@@ -44,7 +44,9 @@ def write_set(root: Path, layout: str) -> str:
         cv2.imwrite(str(root / images / f'{name}.png'), mask // 2 + 60)
         cv2.imwrite(str(root / masks / f'{name}{suffix}.png'), mask)
         (root / masks / f'{name}.xml').touch()
-    (root / images / '.DS_Store').touch()
+    for folder in (images, masks):  # what macOS leaves on foreign disks
+        (root / folder / '.DS_Store').touch()
+        (root / folder / f'._{NAMES[0]}{suffix * (folder == masks)}.png').touch()
     (root / split).write_text('\n'.join(NAMES[1:]))  # without a final newline
     return split
 
@@ -91,13 +93,28 @@ def test_metainfo():
 
 
 @pytest.mark.parametrize(
-    'text', ['a\nb.1\nc', '  a \r\n\r\nb.1.png\r\nc.JPG\r\n', '\na\nb.1\n\nc\n\n']
+    'text',
+    [
+        'S01\nMisc_2',
+        ' S01 \r\n\r\nMisc_2.PNG \r\n',
+        'images/S01.png masks/S01.png\nMisc_2\t1\n',
+    ],
 )
-def test_split_file_forms(tmp_path, text):
-    """Blanks, line ends, extensions and a missing final newline do not matter."""
-    path = tmp_path / 'train.txt'
-    path.write_bytes(text.encode())
-    assert read_split(path) == ['a', 'b.1', 'c']
+def test_split_file_forms(v1, text):
+    """Blanks, line ends, folders, endings and further columns do not matter."""
+    (v1 / 'train.txt').write_bytes(text.encode())
+    dataset = SIRSTDataset(str(v1), 'train.txt')
+    samples = [dataset.get_data_info(i) for i in range(2)]
+    assert [Path(s['img_path']).stem for s in samples] == ['S01', 'Misc_2']
+
+
+def test_a_repeated_image(v1):
+    """A list that names an image twice, in any form, is refused."""
+    (v1 / 'train.txt').write_text('S01\nMisc_2\nS01.png\n')
+    with pytest.raises(
+        DuGIError, match=r'S01\.png of .*train\.txt .*: keep one of them'
+    ):
+        SIRSTDataset(str(v1), 'train.txt')
 
 
 def test_missing_folder(tmp_path):
@@ -117,6 +134,19 @@ def test_wrong_prefix(v1):
     prefix = dict(img_path='images', seg_map_path='labels')
     with pytest.raises(DuGIError, match='/labels does not exist: correct data_prefix'):
         SIRSTDataset(str(v1), data_prefix=prefix)
+
+
+def test_one_folder_of_the_prefix(v1):
+    """The other folder is that of the layout; without one both are to be given."""
+    (v1 / 'masks').rename(v1 / 'other')
+    (v1 / 'masks').mkdir()
+    dataset = SIRSTDataset(str(v1), data_prefix=dict(seg_map_path='other'))
+    assert Path(dataset.get_data_info(0)['img_path']).parent == v1 / 'images'
+    (v1 / 'images').rename(v1 / 'pictures')
+    with pytest.raises(DuGIError, match='none of the known layouts.* set data_prefix'):
+        SIRSTDataset(str(v1), data_prefix=dict(seg_map_path='other'))
+    both = dict(img_path='pictures', seg_map_path='other')
+    assert len(SIRSTDataset(str(v1), data_prefix=both)) == 3
 
 
 def test_missing_split(v1):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from dugi_mae.datasets.pretrain import IMAGE_EXTENSIONS
+from dugi_mae.datasets.lists import IMAGE_EXTENSIONS
 from dugi_mae.errors import DuGIError
 
 
@@ -48,14 +48,18 @@ def step_into(root: Path, *names: str) -> Path:
     return next((here[name.lower()] for name in names if name.lower() in here), root)
 
 
-def images_by_stem(folder: Path) -> dict[str, Path]:
+def images_by_stem(folder: Path, remedy: str = 'correct SRC') -> dict[str, Path]:
     """The images of a folder (not below it) by their names without extension.
+
+    Args:
+        folder: Where to look; hidden files are left out.
+        remedy: What the message advises where there is no such folder.
 
     Raises:
         DuGIError: If there is none.
     """
     if not folder.is_dir():
-        raise DuGIError(f'folder {folder} does not exist: correct SRC')
+        raise DuGIError(f'folder {folder} does not exist: {remedy}')
     images = {
         path.stem: path
         for path in sorted(folder.iterdir())

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from dugi_mae.datasets.conversion.files import write_text
-from dugi_mae.datasets.lists import read_lines
-from dugi_mae.datasets.pretrain import IMAGE_EXTENSIONS
+from dugi_mae.datasets.lists import IMAGE_EXTENSIONS, read_lines, without_extension
 from dugi_mae.errors import DuGIError
 
 EXTENSIONS = (*IMAGE_EXTENSIONS, '.xml')
@@ -26,13 +25,8 @@ def read_names(path: Path) -> list[str]:
         DuGIError: If the list is missing, empty, or names something twice.
     """
     lines = read_lines(path, 'split list', 'correct the path')
-    names = [Path(line.split()[0]).name for line in lines]
-    names = [
-        name[: -len(suffix)]
-        if (suffix := Path(name).suffix.lower()) in EXTENSIONS
-        else name
-        for name in names
-    ]
+    files = [Path(line.split()[0]).name for line in lines]
+    names = [without_extension(file, EXTENSIONS) for file in files]
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
         raise DuGIError(f'split list {path} has {name} {count} times: keep one of them')
