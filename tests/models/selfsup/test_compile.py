@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmpretrain.registry import MODELS
 
-from dugi_mae.models import MaskedConvViT
+from dugi_mae.models import ConvViT, MaskedConvViT
 from dugi_mae.ops import TokenMask, keep_by_score
 
 ARCH = dict(embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)
@@ -96,6 +96,16 @@ def test_the_encoder_is_one_graph(impl, images, token_mask):
     """The masked encoder has no graph break in either form."""
     encoder = MaskedConvViT(ARCH, img_size=64, impl=impl)
     assert_compiles(encoder, lambda: encoder(images, token_mask))
+
+
+@pytest.mark.parametrize('window_size', [None, 2])
+def test_the_downstream_encoder_is_one_graph(window_size):
+    """Padding, windows and cropping have no graph break; 56x88 is no multiple of 32."""
+    encoder = ConvViT(
+        ARCH, img_size=64, window_size=window_size, rel_pos_bias=window_size is not None
+    )
+    images = torch.randn(2, 3, 56, 88)
+    assert_compiles(encoder, lambda: torch.cat([x.flatten() for x in encoder(images)]))
 
 
 def test_the_guidance_is_one_graph(images, token_mask):
