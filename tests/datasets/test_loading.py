@@ -18,7 +18,7 @@ from dugi_mae.datasets.transforms.loading import (
     read_bytes,
     to_grey,
 )
-from dugi_mae.errors import DuGIError
+from dugi_mae.errors import BadImageError, DuGIError
 
 
 @pytest.fixture
@@ -227,10 +227,45 @@ def test_too_many_channels():
         to_grey(np.zeros((20, 20, 7), np.uint16), 'cube')
 
 
-def test_wrong_number_of_channels():
-    """Only 1 and 3 output channels exist."""
-    with pytest.raises(DuGIError, match='channels=2 is unknown'):
-        LoadInfraredImage(channels=2)
+def test_a_mask_in_memory(grey):
+    """Boolean pixels become 0 and 255, as those of 1-bit files do."""
+    image = LoadInfraredImage(channels=1).convert(grey > 100)
+    np.testing.assert_array_equal(image[..., 0], (grey > 100) * 255)
+
+
+@pytest.mark.parametrize(
+    ('image', 'message'),
+    [
+        (np.zeros((20, 20), complex), r'x is complex128 of the shape \(20, 20\): give'),
+        (np.full((20, 20), 'a'), r'x is <U1 of the shape'),
+        (np.zeros((20, 20), object), r'x is object of the shape'),
+        (np.zeros((20, 20, 0)), r'x is float64 of the shape \(20, 20, 0\): give real'),
+        (np.zeros(20), r'x is float64 of the shape \(20,\)'),
+        (np.zeros((2, 20, 20, 3)), r'x is float64 of the shape \(2, 20, 20, 3\)'),
+        (np.zeros((0, 20)), 'x is 20x0 pixels, smaller than 16x16'),
+    ],
+)
+def test_arrays_that_are_no_images(image, message):
+    """Other dtypes and shapes are refused by name, as bad files are."""
+    with pytest.raises(BadImageError, match=message) as caught:
+        LoadInfraredImage().convert(image, 'x')
+    assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        (dict(channels=2), 'channels=2 is unknown'),
+        (dict(min_side=0), 'min_side=0: give at least 1 pixel'),
+        (dict(max_pixels=0), 'max_pixels=0: give at least 1 pixel'),
+        (dict(reduce_to=-1), 'reduce_to=-1: give at least 1 pixel'),
+        (dict(normalizer=dict(type='percentile', low=-1)), 'got low=-1: give a number'),
+    ],
+)
+def test_wrong_settings(kwargs, message):
+    """Settings out of their range are refused before any file is read."""
+    with pytest.raises(DuGIError, match=message):
+        LoadInfraredImage(**kwargs)
 
 
 @pytest.mark.real_data

@@ -156,18 +156,48 @@ def test_clahe_raises_local_contrast():
         (dict(low=1), 'normalizer=None is unknown'),
         (dict(type='percentile', hgih=99), "'hgih' is unknown: did you mean 'high'"),
         ('fixed', r"'fixed' needs 'lo': write normalizer=dict\(type='fixed', lo="),
+        (5, "normalizer=5: give a name, such as 'percentile', or dict"),
+        (None, 'normalizer=None: give a name'),
+        (dict(type='percentile', low=99, high=1), 'low < high, got low=99 and high=1$'),
+        (dict(type='clahe', low=99.5), 'low < high, got low=99.5 and high=99.0$'),
+        (dict(type='percentile', low=-5), 'got low=-5: give a number from 0 to 100$'),
+        (dict(type='percentile', high=150), 'got high=150: give a number from 0 to'),
+        (dict(type='clahe', margin=-1), 'got margin=-1: give a number from 0$'),
+        (dict(type='percentile', margin=float('inf')), 'got margin=inf: give a numbe'),
+        (dict(type='percentile', low='1'), "got low='1': give a number from 0"),
+        (dict(type='percentile', low=True), 'got low=True: give a number from 0'),
+        (dict(type='clahe', clip_limit=-1), 'got clip_limit=-1: give a number from 0'),
+        (
+            dict(type='clahe', kernel_size=0),
+            'kernel_size=0: give a whole number from 1',
+        ),
+        (dict(type='clahe', kernel_size=7.5), 'kernel_size=7.5: give a whole number'),
+        (dict(type='fixed', lo='a', hi=1), "'fixed' got lo='a': give a number$"),
+        (dict(type='fixed', lo=0, hi=float('nan')), 'got hi=nan: give a number$'),
+        (dict(type='fixed', lo=0, hi=10**400), 'got hi=1000.*0000: give a number$'),
+        (dict(type='fixed', lo=2, hi=2), 'needs lo < hi, got lo=2 and hi=2$'),
     ],
 )
 def test_wrong_spec_is_explained(spec, message):
-    """A wrong name or parameter is answered with the right one."""
-    with pytest.raises(DuGIError, match=message):
+    """A wrong name, parameter or value is answered with the right one."""
+    with pytest.raises(DuGIError, match=message) as caught:
         build_normalizer(spec)
+    assert '\n' not in str(caught.value)
 
 
-def test_fixed_range_must_ascend(counts):
-    """A reversed fixed range is refused instead of giving a black image."""
-    with pytest.raises(DuGIError, match='needs lo < hi'):
-        build_normalizer(dict(type='fixed', lo=2, hi=1))(counts, everywhere(counts))
+@pytest.mark.parametrize(
+    'spec',
+    [
+        dict(type='percentile', low=0, high=100, margin=0),
+        dict(type='clahe', clip_limit=1, kernel_size=4),
+        dict(type='clahe', clip_limit=np.float32(0), kernel_size=np.int64(1)),
+        dict(type='fixed', lo=-300.5, hi=7e4),
+    ],
+)
+def test_limits_are_allowed(counts, spec):
+    """Every value up to the limits gives grey values."""
+    grey = build_normalizer(spec)(counts, everywhere(counts))
+    assert np.isfinite(grey).all() and grey.max() <= 1
 
 
 def test_spec_is_left_alone():

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 from numpy import ndarray
 from tqdm import tqdm
 
@@ -22,7 +21,8 @@ from dugi_mae.datasets.conversion.folders import (
     step_into,
 )
 from dugi_mae.datasets.conversion.splits import read_names
-from dugi_mae.datasets.transforms.loading import decode, read_bytes
+from dugi_mae.datasets.transforms.binary_mask import binary_mask
+from dugi_mae.datasets.transforms.reading import decode, read_bytes
 from dugi_mae.errors import DuGIError
 
 #: Where copies of the set keep their training and test lists.
@@ -47,17 +47,15 @@ def read_mask(image: Path, path: Path) -> tuple[ndarray, bool]:
     Raises:
         DuGIError: If the file is damaged or of another size than the image.
     """
-    mask = decode(read_bytes(str(path)), str(path))
-    several = mask.ndim == 3
-    if several:
-        mask = mask[..., :3].max(axis=2)
+    pixels = decode(read_bytes(str(path)), str(path))
+    mask = binary_mask(pixels)
     (width, height), shape = image_size(image), mask.shape
     if shape != (height, width):
         raise DuGIError(
             f'mask {path} is {shape[1]}x{shape[0]} pixels, its image {image} is '
             f'{width}x{height}: mend the mask or take both away'
         )
-    return (mask > 0).astype(np.uint8), several
+    return mask, pixels.ndim == 3
 
 
 def find_lists(root: Path) -> dict[str, list[str]]:
@@ -75,7 +73,8 @@ def find_lists(root: Path) -> dict[str, list[str]]:
     train, whole = root / 'trainval.txt', root / 'trainvaltest.txt'
     if train.is_file() and whole.is_file():
         names = read_names(train)
-        rest = [name for name in read_names(whole) if name not in set(names)]
+        known = set(names)
+        rest = [name for name in read_names(whole) if name not in known]
         return dict(trainval=names, test=rest)
     raise DuGIError(
         f'folder {root} has no split lists (looked for trainval.txt with test.txt or '

@@ -16,8 +16,33 @@ from dugi_mae.datasets.transforms.normalize16 import (
     valid_pixels,
 )
 from dugi_mae.datasets.transforms.reading import MAX_PIXELS, decode, read_bytes
-from dugi_mae.errors import BadImageError, check_choice
+from dugi_mae.errors import BadImageError, DuGIError, check_choice
 from dugi_mae.utils.arguments import check_arguments
+
+
+def check_pixels(image: ndarray, path: str = 'image') -> ndarray:
+    """Make sure that an array is an image; 1-bit pixels become 0 and 255.
+
+    Args:
+        image: Any array.
+        path: Its name, for messages.
+
+    Returns:
+        ``(H, W)`` or ``(H, W, C)`` real numbers.
+
+    Raises:
+        BadImageError: If it is another kind of array.
+    """
+    if image.dtype == bool:
+        image = image.astype(np.uint8) * 255
+    has_channels = image.ndim == 2 or (image.ndim == 3 and image.shape[2] > 0)
+    if image.dtype.kind not in 'uif' or not has_channels:
+        raise BadImageError(
+            f'{path} is {image.dtype} of the shape {image.shape}: give real numbers of '
+            'the shape (H, W) or (H, W, C)',
+            'not an image',
+        )
+    return image
 
 
 def to_grey(image: ndarray, path: str = 'image', channel: int | None = None) -> ndarray:
@@ -101,6 +126,10 @@ class LoadInfraredImage(BaseTransform):
         reduce_to: int | None = None,
     ) -> None:
         check_choice('channels', channels, (1, 3))
+        sizes = dict(min_side=min_side, max_pixels=max_pixels, reduce_to=reduce_to)
+        for name, pixels in sizes.items():
+            if pixels is not None and pixels < 1:
+                raise DuGIError(f'{name}={pixels}: give at least 1 pixel')
         self.channels = channels
         self.normalizer = normalizer
         self.normalize = build_normalizer(normalizer)
@@ -131,13 +160,14 @@ class LoadInfraredImage(BaseTransform):
         """Bring pixels that are in memory to what :meth:`load` gives.
 
         Args:
-            image: ``(H, W)`` or ``(H, W, C)`` in BGR(A) order, any real dtype.
+            image: ``(H, W)`` or ``(H, W, C)`` in BGR(A) order, any real dtype or
+                boolean.
             path: Its name, for messages.
 
         Returns:
             ``(H, W, channels)`` uint8, or float32 in ``[0, 255]``.
         """
-        image = to_grey(image, path, self.channel)
+        image = to_grey(check_pixels(image, path), path, self.channel)
         height, width = image.shape
         if min(height, width) < self.min_side:
             raise BadImageError(

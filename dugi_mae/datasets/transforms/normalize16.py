@@ -13,7 +13,10 @@ becomes all zero.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+import math
+import numbers
+import reprlib
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -138,10 +141,8 @@ def fixed(image: ndarray, valid: ndarray, lo: float, hi: float) -> ndarray:
         image: ``(H, W)`` raw counts.
         valid: ``(H, W)`` boolean.
         lo: Count that becomes black.
-        hi: Count that becomes white.
+        hi: Count that becomes white, above ``lo``.
     """
-    if not hi > lo:
-        raise DuGIError(f"normalizer 'fixed' needs lo < hi, got lo={lo} and hi={hi}")
     return stretch(image, valid, lo, hi)
 
 
@@ -183,15 +184,61 @@ NORMALIZERS: dict[str, Callable[..., ndarray]] = {
 }
 
 
+#: Least and most value of each parameter.
+LIMITS = dict(
+    low=(0, 100),
+    high=(0, 100),
+    margin=(0, math.inf),
+    lo=(-math.inf, math.inf),
+    hi=(-math.inf, math.inf),
+    clip_limit=(0, 1),
+    kernel_size=(1, math.inf),
+)
+#: Parameters of which the first must be less than the second.
+WINDOWS = (('low', 'high'), ('lo', 'hi'))
+
+
+def _check_values(name: str, values: Mapping[str, object]) -> None:
+    """Raise unless the values of a normaliser's parameters make sense."""
+    for key, value in values.items():
+        if key == 'kernel_size' and value is None:
+            continue
+        wanted = numbers.Integral if key == 'kernel_size' else numbers.Real
+        is_number = isinstance(value, wanted) and not isinstance(value, bool)
+        least, most = LIMITS[key]
+        if not (is_number and least <= value <= most and abs(value) < MAX_COUNT):
+            kind = 'a whole number' if key == 'kernel_size' else 'a number'
+            limits = f' from {least}' if least > -math.inf else ''
+            limits += f' to {most}' if most < math.inf else ''
+            raise DuGIError(
+                f'normalizer {name!r} got {key}={reprlib.repr(value)}: give {kind}'
+                f'{limits}'
+            )
+    for first, second in WINDOWS:
+        if first in values and not values[first] < values[second]:
+            raise DuGIError(
+                f'normalizer {name!r} needs {first} < {second}, got '
+                f'{first}={values[first]} and {second}={values[second]}'
+            )
+
+
 def build_normalizer(spec: str | dict) -> Normalizer:
     """Turn a config value into a normaliser.
 
     Args:
         spec: A name from :data:`NORMALIZERS`, or ``dict(type=name, **parameters)``.
 
+    Raises:
+        DuGIError: If the name or a parameter is unknown, or a value out of its limits.
+
     Example:
         >>> build_normalizer(dict(type='fixed', lo=6700, hi=7100))  # doctest: +SKIP
     """
+    if not isinstance(spec, (str, dict)):
+        raise DuGIError(
+            f'normalizer={reprlib.repr(spec)}: give a name, such as '
+            "'percentile', or dict(type=name, ...)"
+        )
     params = {'type': spec} if isinstance(spec, str) else dict(spec)
     name = params.pop('type', None)
     check_choice('normalizer', name, NORMALIZERS)
@@ -207,4 +254,5 @@ def build_normalizer(spec: str | dict) -> Normalizer:
                 f'normalizer {name!r} needs {p.name!r}: write '
                 f'normalizer=dict(type={name!r}, {p.name}=..., ...)'
             )
+    _check_values(name, {p.name: p.default for p in accepted} | params)
     return partial(function, **params)

@@ -7,7 +7,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
-from dugi_mae.datasets.transforms.loading import decode, read_bytes
+from dugi_mae.datasets.transforms.binary_mask import binary_mask
+from dugi_mae.datasets.transforms.reading import decode, read_bytes
 from dugi_mae.errors import DuGIError, check_choice
 from dugi_mae.utils.arguments import check_arguments
 
@@ -38,11 +39,7 @@ class LoadTargetMask(BaseTransform):
 
     def load(self, path: str) -> np.ndarray:
         """Read one mask, ``(H, W)`` uint8 in {0, 1}."""
-        mask = decode(read_bytes(path, self.backend_args), path)
-        if mask.ndim == 3:
-            # A palette may give the target a colour whose first channel is zero.
-            mask = mask[..., :3].max(axis=2)
-        return (mask > 0).astype(np.uint8)
+        return binary_mask(decode(read_bytes(path, self.backend_args), path))
 
     def transform(self, results: dict) -> dict:
         """Add the mask at ``results['seg_map_path']`` to the results."""
