@@ -39,8 +39,10 @@ class SmallTargetMetric(BaseMetric):
     mmseg brings back to the image's own. Registered in mmengine's root.
 
     Args:
-        threshold: Probability above which a pixel is a target; that of the head.
-        distance: Pixels between centroids from which on a target counts as missed.
+        threshold: Probability above which a pixel is a target, between 0 and 1; that of
+            the head.
+        distance: Pixels between centroids from which on a target counts as missed,
+            above 0.
         empty: What an image with neither target nor response is to nIoU: ``'skip'``,
             ``'one'`` or ``'zero'``.
         fa_match: ``'component'``, or ``'area'`` as in DNANet's and MSHNet's codes.
@@ -71,6 +73,10 @@ class SmallTargetMetric(BaseMetric):
         super().__init__(collect_device, prefix)
         check_choice('fa_match', fa_match, FA_MATCHES)
         check_choice('empty', empty, EMPTY_IOUS)
+        if not 0 < threshold < 1:
+            raise DuGIError(f'threshold={threshold} must lie between 0 and 1')
+        if not distance > 0:
+            raise DuGIError(f'distance={distance}: give more than 0 pixels')
         if eval_size is not None and eval_size < 1:
             raise DuGIError(f'eval_size={eval_size}: give pixels, or None')
         self.threshold = threshold

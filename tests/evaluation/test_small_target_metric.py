@@ -269,6 +269,10 @@ def test_raw_logits_are_no_probabilities():
         (dict(fa_match='value'), "fa_match='value' is unknown"),
         (dict(empty='none'), "empty='none' is unknown: did you mean 'one'"),
         (dict(eval_size=0), 'eval_size=0: give pixels, or None'),
+        (dict(threshold=50), 'threshold=50 must lie between 0 and 1'),
+        (dict(threshold=0), 'threshold=0 must lie between 0 and 1'),
+        (dict(distance=-1), 'distance=-1: give more than 0 pixels'),
+        (dict(distance=0), 'distance=0: give more than 0 pixels'),
     ],
 )
 def test_bad_options(options, message):
