@@ -34,7 +34,10 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--tta', action='store_true', help='test-time augmentation')
     add_common_arguments(parser)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.out and not args.out.endswith(('.pkl', '.pickle')):
+        raise DuGIError(f'--out {args.out}: name a .pkl file')
+    return args
 
 
 def enable_pictures(config: Config, args: argparse.Namespace) -> None:
@@ -65,19 +68,17 @@ def main() -> None:
     """Build the runner of a config and test a checkpoint."""
     args = parse_args()
     config = load_config(args)
+    if config.get('test_dataloader') is None:
+        raise DuGIError(f'{args.config} has no test_dataloader: nothing to test on')
     check_checkpoint(args.checkpoint)
     config.load_from = args.checkpoint
     if args.show or args.show_dir:
         enable_pictures(config, args)
     if args.tta:
         enable_tta(config, args)
-    if 'test_dataloader' not in config:
-        raise DuGIError(f'{args.config} has no test_dataloader: nothing to test on')
     build = RUNNERS.build if 'runner_type' in config else Runner.from_cfg
     runner = build(config)
     if args.out:
-        if not args.out.endswith(('.pkl', '.pickle')):
-            raise DuGIError(f'--out {args.out}: name a .pkl file')
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
     runner.test()
 

@@ -21,6 +21,9 @@ from torch.utils.flop_counter import (
     sdpa_flop_count,
 )
 
+from dugi_mae.utils.cli import at_least
+from dugi_mae.utils.folders import make_folder
+
 Case = Callable[[], object]
 
 
@@ -162,7 +165,9 @@ def machine(device: torch.device) -> dict[str, str | int]:
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags that every benchmark has."""
-    parser.add_argument('--rounds', type=int, default=5, help='timed calls of each, 5')
+    parser.add_argument(
+        '--rounds', type=at_least(1), default=5, help='timed calls of each, 5'
+    )
     parser.add_argument('--device', help='cpu, cuda, cuda:1 (a GPU if there is one)')
     parser.add_argument('--bf16', action='store_true', help='bfloat16 autocast')
     parser.add_argument('--out', type=Path, help='JSON file to write')
@@ -171,5 +176,5 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 def write_json(figures: dict[str, Any], path: Path | None) -> None:
     """Keep the figures of a run; its folder is made. ``None`` writes nothing."""
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         path.write_text(json.dumps(figures, indent=2) + '\n', encoding='utf-8')

@@ -14,12 +14,34 @@ from mmengine.config import Config, DictAction
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.utils.config import override, read_config
+from dugi_mae.utils.folders import make_folder
 from dugi_mae.utils.registry import check_data, check_model
+
+#: What a launcher sets for each process, and what starts the processes.
+_LAUNCHERS = dict(
+    pytorch=('RANK', 'tools/dist_train.sh, dist_test.sh or torch.distributed.run'),
+    slurm=('SLURM_PROCID', 'tools/slurm_train.sh or srun'),
+    mpi=('OMPI_COMM_WORLD_RANK', 'mpirun'),
+)
+
+
+class _Settings(DictAction):
+    """``KEY=VALUE``, as in mmengine; argparse names what is not."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        for value in values:
+            try:
+                super().__call__(parser, namespace, [value], option_string)
+            except (ValueError, AssertionError) as error:
+                raise argparse.ArgumentError(
+                    self, f'{value!r} is not KEY=VALUE with every bracket closed'
+                ) from error
+
 
 #: The flag that overrides settings, for ``parser.add_argument('--cfg-options', ...)``.
 CFG_OPTIONS = dict(
     nargs='+',
-    action=DictAction,
+    action=_Settings,
     metavar='KEY=VALUE',
     help='override settings of the config, for example optim_wrapper.optimizer'
     '.lr=1e-4; lists as key="[a,b]" or key=a,b',
@@ -32,7 +54,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--cfg-options', **CFG_OPTIONS)
     parser.add_argument(
         '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        choices=['none', *_LAUNCHERS],
         default='none',
         help='job launcher',
     )
@@ -40,13 +62,38 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
 
 
+def at_least(low: int) -> Callable[[str], int]:
+    """A type for ``parser.add_argument``: whole numbers from ``low`` on."""
+
+    def whole_number(text: str) -> int:
+        number = int(text)
+        if number < low:
+            raise argparse.ArgumentTypeError(f'{number} is less than {low}')
+        return number
+
+    whole_number.__name__ = 'int'  # what argparse calls it where there is no number
+    return whole_number
+
+
+def _check_launcher(launcher: str) -> None:
+    """Raise unless this process was started by the launcher that is named."""
+    variable, programs = _LAUNCHERS.get(launcher, (None, ''))
+    if variable and variable not in os.environ:
+        raise DuGIError(
+            f'--launcher {launcher} needs {variable} in the environment of each '
+            f'process: start through {programs}'
+        )
+
+
 def load_config(args: argparse.Namespace) -> Config:
-    """Read the config of parsed arguments and apply the common flags.
+    """Read the config of parsed arguments, apply the common flags, make the work dir.
 
     Raises:
-        DuGIError: If the config does not exist or cannot be read, or a class or key of
-            its model or data is unknown.
+        DuGIError: If the config does not exist or cannot be read, a class or key of its
+            model or data is unknown, the launcher did not start this process, or the
+            work dir cannot be made.
     """
+    _check_launcher(args.launcher)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     config = read_config(args.config)
     config.launcher = args.launcher
@@ -59,6 +106,7 @@ def load_config(args: argparse.Namespace) -> Config:
         config.work_dir = args.work_dir
     elif config.get('work_dir') is None:
         config.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+    make_folder(config.work_dir)
     return config
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import textwrap
 from pathlib import Path
 
 from mmengine.config import Config
@@ -28,10 +29,12 @@ def read_config(path: str | Path) -> Config:
     """Read a config file.
 
     Raises:
-        DuGIError: If it does not exist (the message suggests the nearest one), or is
-            no config that can be read.
+        DuGIError: If it does not exist (the message suggests the nearest one), is a
+            folder, or is no config that can be read.
     """
     path = Path(path)
+    if path.is_dir():
+        raise DuGIError(f'config {path} is a folder: name the .py file in it')
     if not path.is_file():
         found = [*path.parent.glob('*.py'), *Path('configs').rglob('*.py')]
         names = [str(p) for p in found]
@@ -58,8 +61,8 @@ def override(config: Config, options: dict | None) -> None:
         options: Values by dotted key; ``None`` changes nothing.
 
     Raises:
-        DuGIError: If the first part of a key is none that a config has; the message
-            suggests the nearest one.
+        DuGIError: If the first part of a key is none that a config has (the message
+            suggests the nearest one), or the others lead nowhere.
     """
     if not options:
         return
@@ -70,7 +73,19 @@ def override(config: Config, options: dict | None) -> None:
             near = difflib.get_close_matches(first, known, n=1)
             hint = f'did you mean {near[0]!r}?' if near else 'correct --cfg-options'
             raise DuGIError(f'config {config.filename} has no key {first!r}: {hint}')
-    config.merge_from_dict(options)
+    try:
+        config.merge_from_dict(options)
+    except _ERRORS as error:
+        if len(options) > 1:  # mmengine does not say which: one by one they do
+            for key, value in options.items():
+                override(config, {key: value})
+        settings = ' '.join(f'{key}={value}' for key, value in options.items())
+        reason = ' '.join(map(str, error.args))  # str of a KeyError has quotes
+        reason = textwrap.shorten(reason, 100, placeholder=' ...')
+        raise DuGIError(
+            f'{settings} cannot be set in config {config.filename} ({reason}): correct '
+            '--cfg-options'
+        ) from error
 
 
 def check_schedule(config: Config) -> None:

@@ -100,3 +100,46 @@ def test_dataloader_needs_a_loader(monkeypatch, tmp_path):
     config.write_text('model = dict()\n')
     with pytest.raises(DuGIError, match=r'test_only\.py has no train_dataloader'):
         run(monkeypatch, 'benchmark_dataloader', config)
+
+
+def test_dataloader_names_a_typo(monkeypatch):
+    """A data set that is unknown is named with the nearest one."""
+    with pytest.raises(DuGIError, match=r'dataset.type=.* did you mean') as error:
+        run(
+            monkeypatch,
+            'benchmark_dataloader',
+            *(PRETRAIN, '--cfg-options'),
+            'train_dataloader.dataset.type=InfraredPretrainDataSet',
+        )
+    assert '\n' not in str(error.value)
+
+
+def test_pretrain_names_a_typo(monkeypatch):
+    """A key that the model does not take is named before anything is timed."""
+    with pytest.raises(DuGIError, match="'mask_ration' is unknown: did you mean"):
+        run(
+            monkeypatch,
+            'benchmark_pretrain',
+            *(PRETRAIN, '--cfg-options', 'model.masking.mask_ration=0.5'),
+        )
+
+
+@pytest.mark.parametrize(
+    ('name', 'flag', 'value', 'message'),
+    [
+        ('benchmark_backbone', '--rounds', '0', '0 is less than 1'),
+        ('benchmark_backbone', '--sizes', '0', '0 is less than 1'),
+        ('benchmark_pretrain', '--rounds', '-3', '-3 is less than 1'),
+        ('benchmark_pretrain', '--batch-size', '0', '0 is less than 1'),
+        ('benchmark_pretrain', '--size', 'big', "invalid int value: 'big'"),
+        ('benchmark_dataloader', '--workers', '-1', '-1 is less than 0'),
+        ('benchmark_dataloader', '--images', '0', '0 is less than 1'),
+        ('benchmark_dataloader', '--warm-up', '-1', '-1 is less than 0'),
+    ],
+)
+def test_impossible_numbers(monkeypatch, capsys, name, flag, value, message):
+    """Argparse names the flag and the least that it takes."""
+    config = [] if name == 'benchmark_backbone' else [PRETRAIN]
+    with pytest.raises(SystemExit):
+        run(monkeypatch, name, *config, flag, value)
+    assert f'argument {flag}: {message}' in capsys.readouterr().err

@@ -29,10 +29,11 @@ def browse(monkeypatch, tmp_path):
 
     def run(config: str, *flags: str) -> Path:
         out = tmp_path / 'out'
-        argv = ['browse_pretrain.py', config, '--output-dir', str(out), *flags]
+        argv = ['browse_pretrain.py', config, '--output-dir', str(out)]
         if config == PRETRAIN:
             argv += ['--cfg-options', f'train_dataloader.dataset.data_root={tmp_path}']
             argv += ['train_dataloader.dataset.data_prefix=images']
+        argv += flags
         monkeypatch.setattr(sys, 'argv', argv)
         runpy.run_path('tools/visualization/browse_pretrain.py')['main']()
         return out
@@ -58,10 +59,32 @@ def test_every_image_is_drawn(browse, capsys):
             (),
             'has no model.masking: .*host_tool.py browse_dataset',
         ),
-        (PRETRAIN, ('--rows', '0'), '--rows 0: give at least 1'),
+        (PRETRAIN, ('--output-dir', __file__), r'\.py cannot be made'),
+        (PRETRAIN, ('--output-dir', f'{__file__}/sub'), 'sub cannot be made'),
+        (
+            PRETRAIN,
+            ('--cfg-options', 'train_dataloader.dataset.type=Infrared'),
+            "train_dataloader.dataset.type='Infrared' is unknown",
+        ),
+        (PRETRAIN, ('--cfg-options', 'model.masking.ratio=1'), "'ratio' is unknown"),
     ],
 )
 def test_bad_calls(browse, config, flags, message):
     """Another task's config and impossible numbers are one line each."""
     with pytest.raises(DuGIError, match=message):
         browse(config, *flags)
+
+
+@pytest.mark.parametrize('flag', ['--number', '--rows'])
+def test_impossible_numbers(browse, capsys, flag):
+    """Argparse names the flag and the least that it takes."""
+    with pytest.raises(SystemExit):
+        browse(PRETRAIN, flag, '0')
+    assert f'argument {flag}: 0 is less than 1' in capsys.readouterr().err
+
+
+def test_a_picture_that_cannot_be_written(browse, monkeypatch):
+    """A full disk is no success."""
+    monkeypatch.setattr(cv2, 'imwrite', lambda *_: False)
+    with pytest.raises(DuGIError, match='picture .*00000.png cannot be written'):
+        browse(PRETRAIN, '--number', '1')

@@ -95,6 +95,7 @@ def test_reconstruction(monkeypatch, capsys, tmp_path, images, toy_pretrain_mode
     ('arguments', 'message'),
     [
         (['configs/segmentation/upernet.py', 'CHECKPOINT', 'IN'], 'did you mean'),
+        (['configs', 'CHECKPOINT', 'IN'], 'configs is a folder: name the .py file'),
         (['CONFIG', 'no.pth', 'IN'], 'checkpoint no.pth does not exist'),
         (['CONFIG', 'configs', 'IN'], 'configs is a folder: name the .pth file'),
         (['CONFIG', 'CHECKPOINT', 'IN/aa.png'], 'did you mean .*a.png'),

@@ -172,7 +172,28 @@ def test_resume(monkeypatch, tmp_path, pretrain_config):
         ('test.py', ['CONFIG', 'no.pth'], 'no.pth does not exist'),
         ('test.py', ['CONFIG', __file__, '--tta'], '--tta needs tta_model'),
         ('test.py', ['CONFIG', __file__, '--show'], 'default_hooks.visualization'),
-        ('test.py', ['CONFIG', __file__, '--out', 'x.txt'], 'name a .pkl file'),
+        ('test.py', ['no.py', 'no.pth', '--out', 'x.txt'], 'name a .pkl file'),
+        (
+            'test.py',
+            ['CONFIG', 'no.pth', '--tta', '--cfg-options', 'test_dataloader=None'],
+            'has no test_dataloader: nothing to test on',
+        ),
+        ('train.py', ['CONFIG', '--work-dir', __file__], 'py cannot be made'),
+        (
+            'train.py',
+            ['CONFIG', '--launcher', 'pytorch'],
+            'needs RANK .* start through tools/dist_train.sh',
+        ),
+        (
+            'test.py',
+            ['CONFIG', 'no.pth', '--launcher', 'slurm'],
+            'needs SLURM_PROCID .* start through tools/slurm_train.sh or srun',
+        ),
+        (
+            'train.py',
+            ['CONFIG', '--launcher', 'mpi'],
+            'needs OMPI_COMM_WORLD_RANK .* start through mpirun',
+        ),
     ],
 )
 def test_bad_input(monkeypatch, tmp_path, pretrain_config, tool, arguments, message):
@@ -180,10 +201,24 @@ def test_bad_input(monkeypatch, tmp_path, pretrain_config, tool, arguments, mess
     if '--amp' in arguments and torch.cuda.is_available():
         pytest.skip('a GPU is present')
     monkeypatch.chdir(ROOT)
+    for name in ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK'):
+        monkeypatch.delenv(name, raising=False)
     arguments = [pretrain_config if a == 'CONFIG' else a for a in arguments]
     with pytest.raises(DuGIError, match=message) as caught:
-        run(monkeypatch, tool, *arguments, '--work-dir', tmp_path)
+        run(monkeypatch, tool, '--work-dir', tmp_path, *arguments)
     assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('option', ['foo', 'a=[1,(2]'])
+@pytest.mark.parametrize('tool', ['train.py', 'infer.py'])
+def test_an_option_that_cannot_be_parsed(monkeypatch, capsys, tool, option):
+    """Argparse names what it got, the flag and the form, as for its own types."""
+    arguments = ['config.py', 'x.pth', 'x.png'][: 3 if tool == 'infer.py' else 1]
+    with pytest.raises(SystemExit) as caught:
+        run(monkeypatch, tool, *arguments, '--cfg-options', 'b=1', option)
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert f'argument --cfg-options: {option!r} is not KEY=VALUE' in error
 
 
 def test_fine_tuning_without_a_file(monkeypatch, tmp_path, segmentation_config):

@@ -35,6 +35,12 @@ def test_a_near_name_is_suggested(tmp_path):
         read_config(tmp_path / 'tinny.py')
 
 
+def test_a_folder_is_no_config(tmp_path):
+    """That it does not exist would not be true."""
+    with pytest.raises(DuGIError, match=r'is a folder: name the \.py file in it'):
+        read_config(tmp_path)
+
+
 def test_options_go_into_the_config():
     """Keys of the config, of Runner and new ones below them are set."""
     config = Config(dict(model=dict(a=1)))
@@ -55,6 +61,44 @@ def test_an_option_that_nothing_reads_is_refused(key, hint):
         override(config, {key: 1})
     with pytest.raises(DuGIError, match="no key 'zzz': correct --cfg-options"):
         override(config, dict(zzz=1))
+
+
+@pytest.mark.parametrize(
+    'key, value, reason',
+    [
+        ('pipeline.9.channels', 1, 'Index 9 exceeds'),
+        ('pipeline.x.channels', 1, 'must be integers'),
+        ('pipeline.0', 1, "'int' object"),
+        ('default_scope.x', 1, 'default_scope'),
+    ],
+)
+def test_an_option_that_goes_nowhere_is_named(key, value, reason):
+    """Among others, too; the reason is short however long the list is."""
+
+    def config():
+        long = [dict(type='Resize', scale=s) for s in range(9)]
+        return Config(dict(default_scope='mmseg', pipeline=long))
+
+    for others in ({}, dict(launcher='none'), {'pipeline.0.scale': 1}):
+        with pytest.raises(DuGIError, match=reason) as error:
+            override(config(), {**others, key: value})
+        message = str(error.value)
+        assert message.startswith(f'{key}={value} cannot be set in config')
+        assert len(message) < 250 and '\n' not in message
+
+
+def test_of_options_that_exclude_each_other_the_last_is_named():
+    """Each alone would do."""
+    config = Config(dict(model=dict()))
+    with pytest.raises(DuGIError, match='^model.a.b=3 cannot be set'):
+        override(config, {'model.a': 2, 'model.a.b': 3})
+
+
+def test_options_count_together():
+    """What one puts aside the next may fill anew."""
+    config = Config(dict(model=dict(arch='tiny')))
+    override(config, {'model.arch.depth': 2, 'model.arch._delete_': True})
+    assert config.model.arch == dict(depth=2)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from dugi_mae.utils.benchmark import (
     ratio,
     write_json,
 )
-from dugi_mae.utils.cli import run_cli
+from dugi_mae.utils.cli import at_least, run_cli
 
 WINDOW = 16
 #: Arguments of ConvViT that make the forms; the first is the baseline.
@@ -44,9 +44,13 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--arch', default='base', help='tiny, small, base or large')
     parser.add_argument(
-        '--sizes', type=int, nargs='+', default=[512, 724, 1024], help='sides in pixels'
+        '--sizes',
+        type=at_least(1),
+        nargs='+',
+        default=[512, 724, 1024],
+        help='sides in pixels',
     )
-    parser.add_argument('--batch-size', type=int, default=1, help='images, 1')
+    parser.add_argument('--batch-size', type=at_least(1), default=1, help='images, 1')
     add_common_arguments(parser)
     return parser.parse_args()
 

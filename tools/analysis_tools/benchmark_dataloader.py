@@ -25,8 +25,9 @@ from tqdm import tqdm
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.utils.benchmark import machine, write_json
-from dugi_mae.utils.cli import CFG_OPTIONS, run_cli
+from dugi_mae.utils.cli import CFG_OPTIONS, at_least, run_cli
 from dugi_mae.utils.config import override, read_config
+from dugi_mae.utils.registry import check_data
 
 
 def parse_args() -> argparse.Namespace:
@@ -36,10 +37,18 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('config', help='any config with a train_dataloader')
     parser.add_argument(
-        '--workers', type=int, nargs='+', default=[0, 1, 2], help='processes, 0 1 2'
+        '--workers',
+        type=at_least(0),
+        nargs='+',
+        default=[0, 1, 2],
+        help='processes, 0 1 2',
     )
-    parser.add_argument('--images', type=int, default=2000, help='timed images, 2000')
-    parser.add_argument('--warm-up', type=int, default=2, help='batches before, 2')
+    parser.add_argument(
+        '--images', type=at_least(1), default=2000, help='timed images, 2000'
+    )
+    parser.add_argument(
+        '--warm-up', type=at_least(0), default=2, help='batches before, 2'
+    )
     parser.add_argument('--out', type=Path, help='JSON file to write')
     parser.add_argument('--cfg-options', **CFG_OPTIONS)
     return parser.parse_args()
@@ -80,8 +89,9 @@ def main() -> None:
     args = parse_args()
     config = read_config(args.config)
     override(config, args.cfg_options)
-    if 'train_dataloader' not in config:
+    if config.get('train_dataloader') is None:
         raise DuGIError(f'{args.config} has no train_dataloader: name another config')
+    check_data(config)
     # The workers share the cores with nobody; one thread each, as in training.
     torch.set_num_threads(1)
     rates = {

@@ -33,9 +33,10 @@ from dugi_mae.utils.benchmark import (
     ratio,
     write_json,
 )
-from dugi_mae.utils.cli import CFG_OPTIONS, run_cli
+from dugi_mae.utils.cli import CFG_OPTIONS, at_least, run_cli
 from dugi_mae.utils.config import override, read_config
 from dugi_mae.utils.pretrain_cases import STAGES, PretrainCases, random_images
+from dugi_mae.utils.registry import check_model
 
 IMPLS = ('dense', 'sparse')
 #: What grows in the growth tables: batch sizes, sides in pixels, mask ratios.
@@ -48,8 +49,10 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config', help='pre-training config')
-    parser.add_argument('--batch-size', type=int, default=8, help='images, 8')
-    parser.add_argument('--size', type=int, default=224, help='side in pixels, 224')
+    parser.add_argument('--batch-size', type=at_least(1), default=8, help='images, 8')
+    parser.add_argument(
+        '--size', type=at_least(1), default=224, help='side in pixels, 224'
+    )
     parser.add_argument('--compile', action='store_true', help='torch.compile')
     parser.add_argument('--growth', action='store_true', help='growth tables too')
     add_common_arguments(parser)
@@ -209,6 +212,7 @@ def main() -> None:
     args = parse_args()
     config = read_config(args.config)
     override(config, args.cfg_options)
+    check_model(config)
     if config.model.get('backbone', {}).get('type') != 'MaskedConvViT':
         raise DuGIError(
             f'{args.config} does not pre-train a MaskedConvViT: name a config of '

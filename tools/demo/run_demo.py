@@ -24,9 +24,11 @@ from mmseg.apis import init_model
 from mmseg.registry import DATASETS
 
 from dugi_mae.apis import init_pretrain_model, normalise
+from dugi_mae.apis.run import write_picture
 from dugi_mae.datasets.synthetic import write_dataset
 from dugi_mae.errors import DuGIError
 from dugi_mae.utils.cli import run_cli
+from dugi_mae.utils.folders import make_folder
 from dugi_mae.visualization import draw_reconstruction, draw_target_overlay
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,7 +70,7 @@ def find_data(args: argparse.Namespace) -> tuple[Path, Path]:
 
 def run_tool(name: str, config: Path, *arguments: str, work_dir: Path) -> None:
     """Run a command-line tool: log to a file, progress bar to the terminal."""
-    work_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(work_dir)
     log = work_dir / f'{Path(name).stem}_log.txt'
     command = [sys.executable, str(ROOT / 'tools' / name), str(config)]
     with log.open('w') as stream:
@@ -166,7 +168,7 @@ def main() -> None:
     print('\n3/3 Drawing the panel')
     panel = args.out / 'panel.png'
     picture = draw_panel(pretrain_dir, finetune_dir, data)
-    cv2.imwrite(str(panel), picture[..., ::-1])
+    write_picture(panel, picture)
 
     print(f'\nDone in {(time.time() - start) / 60:.1f} min.')
     print('Reconstruction of held-out images (mean squared error on masked pixels):')

@@ -7,16 +7,18 @@ knows nothing of masks.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-import cv2
 from mmengine.dataset import default_collate
-from mmengine.registry import DATASETS, MODELS, DefaultScope
+from mmengine.registry import DATASETS, DefaultScope
 from tqdm import tqdm
 
+from dugi_mae.apis.build import build_from_config
+from dugi_mae.apis.run import write_picture
 from dugi_mae.errors import DuGIError
-from dugi_mae.utils.cli import CFG_OPTIONS, run_cli
+from dugi_mae.utils.cli import CFG_OPTIONS, at_least, run_cli
 from dugi_mae.utils.config import override, read_config
+from dugi_mae.utils.folders import make_folder
+from dugi_mae.utils.registry import check_data
 from dugi_mae.visualization.reconstruction import draw_masking
 
 
@@ -25,14 +27,12 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config of configs/pretrain')
     parser.add_argument('--output-dir', required=True, help='folder for the pictures')
-    parser.add_argument('--number', type=int, default=20, help='images to show')
-    parser.add_argument('--rows', type=int, default=5, help='images in a picture')
+    parser.add_argument('--number', type=at_least(1), default=20, help='images to show')
+    parser.add_argument(
+        '--rows', type=at_least(1), default=5, help='images in a picture'
+    )
     parser.add_argument('--cfg-options', **CFG_OPTIONS)
-    args = parser.parse_args()
-    for key in ('number', 'rows'):
-        if getattr(args, key) < 1:
-            raise DuGIError(f'--{key} {getattr(args, key)}: give at least 1')
-    return args
+    return parser.parse_args()
 
 
 def main() -> None:
@@ -45,11 +45,11 @@ def main() -> None:
             f'{args.config} has no model.masking: for other tasks use '
             'tools/host_tool.py browse_dataset'
         )
+    check_data(config)
+    model = build_from_config(config).eval()
+    folder = make_folder(args.output_dir)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         dataset = DATASETS.build(config.train_dataloader.dataset)
-        model = MODELS.build(config.model).eval()
-    folder = Path(args.output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
     number = min(args.number, len(dataset))
     for start in tqdm(range(0, number, args.rows), unit='picture'):
         rows = range(start, min(start + args.rows, number))
@@ -57,7 +57,7 @@ def main() -> None:
         images = batch['inputs']
         images = images[0] if isinstance(images, list) else images
         panel = draw_masking(images, model.masking(images), model.head.patch_size)
-        cv2.imwrite(str(folder / f'{start:05d}.png'), panel[..., ::-1])
+        write_picture(folder / f'{start:05d}.png', panel)
     print(f'{number} of {len(dataset)} training images drawn to {folder}')
 
 
