@@ -5,37 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import reprlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
+from dugi_mae.datasets.bad_files import BadFile, count_reasons
 from dugi_mae.datasets.lists import IMAGE_EXTENSIONS, read_lines
 from dugi_mae.datasets.lmdb import is_lmdb, lmdb_path, names_in_lmdb
 from dugi_mae.errors import BadImageError, DuGIError, check_choice
-
-
-class BadFile(NamedTuple):
-    """A file that was skipped.
-
-    Attributes:
-        path: Where it is.
-        reason: A word or two, the same for all files that are bad in the same way.
-        message: What is wrong and what to do, with the path.
-    """
-
-    path: str
-    reason: str
-    message: str
-
-
-def count_reasons(files: Iterable[BadFile]) -> str:
-    """Say how many files are bad for which reason, most frequent first."""
-    counts = Counter(file.reason for file in files)
-    return ', '.join(f'{reason}: {n}' for reason, n in counts.most_common())
+from dugi_mae.utils.arguments import check_arguments
 
 
 def in_val_split(relative_path: str, val_fraction: float, seed: int = 0) -> bool:
@@ -105,6 +87,27 @@ def find_images(folder: Path, extensions: Sequence[str]) -> list[str]:
     return sorted(images)
 
 
+def _as_list(name: str, given: object, what: str) -> list:
+    """One text or path, or several, as a list.
+
+    Args:
+        name: The argument's name, for the message.
+        given: Its value.
+        what: What messages call one of them.
+    """
+    items = [given] if isinstance(given, (str, os.PathLike)) else given
+    if not isinstance(items, (list, tuple)) or not all(
+        isinstance(item, (str, os.PathLike)) for item in items
+    ):
+        raise DuGIError(
+            f'{name}={reprlib.repr(given)}: give the name of a {what}, or a list of '
+            'such names'
+        )
+    if not items:
+        raise DuGIError(f'{name} is an empty list: name at least one {what}')
+    return list(items)
+
+
 @DATASETS.register_module()
 class InfraredPretrainDataset(BaseDataset):
     """Images of one or more folder trees, without labels or class folders.
@@ -116,7 +119,7 @@ class InfraredPretrainDataset(BaseDataset):
         ann_file: Optional list of the images to use, one path relative to ``data_root``
             a line (blank lines are ignored); the list itself may be relative to
             ``data_root`` too. Needs a single folder.
-        extensions: File endings that count as images; case is ignored.
+        extensions: File endings that count as images, or one; case is ignored.
         split: ``'train'`` or ``'val'`` for one part, ``None`` for all images. A file's
             part depends on its relative path and ``split_seed`` alone.
         val_fraction: Expected share of the ``'val'`` part.
@@ -129,13 +132,18 @@ class InfraredPretrainDataset(BaseDataset):
         max_refetch: Most bad files in a row; more are an error.
         **kwargs: As in :class:`mmpretrain.datasets.BaseDataset` (``pipeline``,
             ``indices``, ``lazy_init``, ...).
+
+    Raises:
+        DuGIError: If an argument is unknown, of another type or out of its range, a
+            folder or list is missing, or there is no image.
     """
 
+    @check_arguments(others_of=BaseDataset)
     def __init__(
         self,
         data_root: str | Sequence[str],
         ann_file: str = '',
-        extensions: Sequence[str] = IMAGE_EXTENSIONS,
+        extensions: str | Sequence[str] = IMAGE_EXTENSIONS,
         split: str | None = None,
         val_fraction: float = 0.05,
         split_seed: int = 0,
@@ -146,10 +154,10 @@ class InfraredPretrainDataset(BaseDataset):
         check_choice('split', split, (None, 'train', 'val'))
         if not 0 < val_fraction < 1:
             raise DuGIError(f'val_fraction={val_fraction} must lie between 0 and 1')
-        roots = [data_root] if isinstance(data_root, (str, os.PathLike)) else data_root
+        if max_refetch < 0:
+            raise DuGIError(f'max_refetch={max_refetch}: give 0 or more')
+        roots = _as_list('data_root', data_root, 'folder')
         self.roots = [Path(root).expanduser() for root in roots]
-        if not self.roots:
-            raise DuGIError('data_root is an empty list: name at least one folder')
         if ann_file and len(self.roots) > 1:
             raise DuGIError(
                 f'ann_file={ann_file!r} needs one data_root, got {len(self.roots)}: '
@@ -157,7 +165,7 @@ class InfraredPretrainDataset(BaseDataset):
             )
         self.extensions = tuple(
             ext.lower() if ext.startswith('.') else f'.{ext.lower()}'
-            for ext in extensions
+            for ext in _as_list('extensions', extensions, 'file ending')
         )
         self.split = split
         self.val_fraction = val_fraction
@@ -190,9 +198,12 @@ class InfraredPretrainDataset(BaseDataset):
             if bad:
                 sample['data_samples'].set_metainfo(dict(bad_files=bad))
             return sample
+        # No sample will tell the hook of them.
+        examples = {file.reason: file.path for file in reversed(bad)}
+        named = ', '.join(f'{path} ({reason})' for reason, path in examples.items())
         raise DuGIError(
-            f'{len(bad)} images in a row cannot be used ({count_reasons(bad)}), the '
-            f'first is {bad[0].path}: correct data_root, or check the folder with '
+            f'{len(bad)} images in a row cannot be used ({count_reasons(bad)}), such '
+            f'as {named}: correct data_root, or list all bad files of the folder with '
             'tools/dataset_converters/verify.py'
         )
 

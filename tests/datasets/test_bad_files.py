@@ -221,4 +221,5 @@ def test_nothing_but_bad_files_comes_to_an_end(tmp_path, write_bad_images, worke
     last = str(caught.value).strip().splitlines()[-1]
     assert '21 images in a row cannot be used (' in last
     assert 'too large: ' in last and 'correct data_root' in last
+    assert 'nan.tiff (not finite)' in last and 'bomb.png (too large)' in last
     assert workers or str(caught.value) == last

@@ -155,7 +155,7 @@ def test_detection(train, own_set, spoil, options, parts):
         (
             lambda root: (root / 'images/b.png').unlink(),
             [],
-            ('image b of', 'train.txt is not in', 'copy it there or take it off'),
+            ('image b of', 'train.txt is not in', 'or take it off the list'),
         ),
         (
             lambda root: (root / 'labels/b.png').unlink(),

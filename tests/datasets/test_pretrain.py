@@ -184,11 +184,25 @@ def test_empty_split(tree):
         InfraredPretrainDataset(str(tree), split='val', val_fraction=1e-6)
 
 
+def test_one_extension(tree):
+    """A text is one ending, not its letters."""
+    assert names(InfraredPretrainDataset(str(tree), extensions='png'), tree) == [
+        'b.png'
+    ]
+
+
 @pytest.mark.parametrize(
     ('kwargs', 'message'),
     [
         (dict(split='vall'), "split='vall' is unknown: did you mean 'val'"),
         (dict(val_fraction=5), 'val_fraction=5 must lie between 0 and 1'),
+        (dict(val_fraction='a'), "val_fraction='a': give a number"),
+        (dict(max_refetch=-1, skip_bad_files=True), 'max_refetch=-1: give 0 or more'),
+        (dict(skip_bad_files='no'), "skip_bad_files='no': give True or False"),
+        (dict(split_sed=1), "'split_sed' is unknown: did you mean 'split_seed'"),
+        (dict(extensions=[]), 'extensions is an empty list: name at least one file'),
+        (dict(extensions=['png', 3]), r"extensions=\['png', 3\]: give the name of a"),
+        (dict(data_root=3), 'data_root=3: give the name of a folder, or a list'),
         (dict(ann_file='no.txt'), r'image list .*no\.txt cannot be read'),
         (dict(ann_file='empty.txt'), r'empty\.txt is empty: write one image'),
         (dict(data_root=[]), 'data_root is an empty list'),
