@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from dugi_mae.datasets.pretrain import IMAGE_EXTENSIONS, BadFile, find_images
+from dugi_mae.datasets.bad_files import BadFile
+from dugi_mae.datasets.lists import IMAGE_EXTENSIONS
+from dugi_mae.datasets.pretrain import find_images
 from dugi_mae.datasets.transforms.loading import LoadInfraredImage
 from dugi_mae.datasets.transforms.reading import decode, read_bytes
 from dugi_mae.errors import BadImageError, DuGIError
@@ -56,11 +58,13 @@ def verify_folder(folder: Path, jobs: int) -> dict:
         and ``channels``. JSON can hold it.
 
     Raises:
-        DuGIError: If the folder does not exist or holds no image.
+        DuGIError: If the folder does not exist, is none or holds no image.
     """
     if jobs < 1:
         raise DuGIError(f'jobs={jobs} must be at least 1')
     if not folder.is_dir():
+        if folder.exists():
+            raise DuGIError(f'{folder} is no folder: give the one that it lies in')
         raise DuGIError(f'folder {folder} does not exist: correct its name')
     paths = [str(folder / path) for path in find_images(folder, IMAGE_EXTENSIONS)]
     bad: list[BadFile] = []

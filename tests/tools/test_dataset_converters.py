@@ -60,8 +60,23 @@ def test_m3fd_flags(tmp_path, convert):
     (tmp_path / 'lists').mkdir()
     (tmp_path / 'lists' / 'train.txt').write_text('a\nb\nc')
     (tmp_path / 'lists' / 'val.txt').write_text('d')
-    printed = convert('m3fd', source, out, '--splits', tmp_path / 'lists')
+    lists = ('--splits', tmp_path / 'lists')
+    printed = convert('m3fd', source, out, *lists)
     assert printed[0].startswith('train: 3 images')
+
+    with pytest.raises(SystemExit, match='without --val-fraction and --seed$'):
+        convert('m3fd', source, out, *lists, *flags)
+    with pytest.raises(SystemExit, match='val_fraction=nan must lie between 0 and 1$'):
+        convert('m3fd', source, out, '--val-fraction', 'nan')
+
+
+def test_verify_wants_a_folder(tmp_path, convert):
+    """A file is not said to be missing, a missing folder is."""
+    (tmp_path / 'a.png').touch()
+    with pytest.raises(SystemExit, match='/a.png is no folder: give the one that it'):
+        convert('verify', tmp_path / 'a.png')
+    with pytest.raises(SystemExit, match='folder .*/gone does not exist: correct'):
+        convert('verify', tmp_path / 'gone')
 
 
 @pytest.mark.real_data

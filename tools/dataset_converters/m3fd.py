@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 from dugi_mae.datasets.conversion.m3fd import convert
+from dugi_mae.errors import DuGIError
 from dugi_mae.utils.cli import run_cli
 
 
@@ -23,19 +24,31 @@ def main() -> None:
         'source', metavar='SRC', type=Path, help='folder that holds Ir and Annotation'
     )
     parser.add_argument('out', metavar='OUT', type=Path, help='folder to write to')
-    parser.add_argument(
-        '--val-fraction', type=float, default=0.2, help='share of images for validation'
+    drawn = parser.add_argument_group('drawn split')
+    drawn.add_argument(
+        '--val-fraction',
+        type=float,
+        default=argparse.SUPPRESS,
+        help='share of images for validation (default: 0.2)',
     )
-    parser.add_argument('--seed', type=int, default=0, help='of the drawn split')
+    drawn.add_argument(
+        '--seed',
+        type=int,
+        default=argparse.SUPPRESS,
+        help='another seed is another split (default: 0)',
+    )
     parser.add_argument(
         '--splits',
         type=Path,
         metavar='FOLDER',
         help='use train.txt and val.txt (and test.txt) of this folder instead',
     )
-    args = parser.parse_args()
-    lines = convert(args.source, args.out, args.val_fraction, args.seed, args.splits)
-    print(*lines, sep='\n')
+    args = vars(parser.parse_args())
+    source, out, lists = (args.pop(key) for key in ('source', 'out', 'splits'))
+    if lists is not None and args:  # what is left is for a drawn split
+        flags = ' and '.join(f'--{key.replace("_", "-")}' for key in args)
+        raise DuGIError(f'--splits leaves nothing to draw: give it without {flags}')
+    print(*convert(source, out, lists=lists, **args), sep='\n')
 
 
 if __name__ == '__main__':

@@ -42,15 +42,19 @@ def draw_split(
 
     Args:
         names: What to divide, in any order.
-        val_fraction: Share of the validation part, 0 to 1; it is met to one image.
+        val_fraction: Share of the validation part, between 0 and 1; it is met to one
+            image.
         seed: Another seed is another split.
 
     Returns:
         Sorted names under ``'train'`` and ``'val'``.
 
     Raises:
-        DuGIError: If ``val_fraction`` leaves either part empty.
+        DuGIError: If ``val_fraction`` is not between 0 and 1 or leaves either part
+            empty.
     """
+    if not 0 < val_fraction < 1:  # nan is not, too
+        raise DuGIError(f'val_fraction={val_fraction} must lie between 0 and 1')
 
     def rank(name: str) -> bytes:
         return hashlib.sha256(f'{seed}:{name}'.encode()).digest()

@@ -69,11 +69,18 @@ def test_order_of_names_does_not_matter():
     assert draw_split(NAMES, seed=1) != draw_split(NAMES)
 
 
-@pytest.mark.parametrize('fraction', [0, 0.01, 1, 1.5, -0.2])
+@pytest.mark.parametrize('fraction', [0.01, 0.99])
 def test_neither_part_may_be_empty(fraction):
     """A share that leaves nothing on one side is an error."""
     with pytest.raises(DuGIError, match='of 10 images leaves a part empty'):
         draw_split(NAMES[:10], fraction)
+
+
+@pytest.mark.parametrize('fraction', [0, 1, 1.5, -0.2, float('nan'), float('inf')])
+def test_a_share_lies_between_0_and_1(fraction):
+    """Another number is no share of anything."""
+    with pytest.raises(DuGIError, match=f'^val_fraction={fraction} must lie between'):
+        draw_split(NAMES, fraction)
 
 
 def test_released_lists_are_checked(tmp_path):
