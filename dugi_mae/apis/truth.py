@@ -9,7 +9,9 @@ import numpy as np
 from numpy import ndarray
 
 from dugi_mae.apis.inputs import InputImage
-from dugi_mae.datasets.sirst import MASK_SUFFIXES, files_by_stem, found_instead
+from dugi_mae.datasets.conversion.folders import images_by_stem
+from dugi_mae.datasets.lists import found_instead
+from dugi_mae.datasets.sirst import MASK_SUFFIXES
 from dugi_mae.datasets.transforms.target_mask import LoadTargetMask
 from dugi_mae.errors import DuGIError
 
@@ -39,7 +41,7 @@ class TruthMasks:
             if not Path(truth).is_dir():
                 raise DuGIError(f'truth {truth} does not exist: check the path')
             self.folder = Path(truth)
-            self.masks = files_by_stem(self.folder)
+            self.masks = images_by_stem(self.folder)
             return
         if not isinstance(truth, (list, tuple)):
             self.masks = [truth]

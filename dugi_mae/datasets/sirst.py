@@ -22,8 +22,6 @@ LAYOUTS = (
 PREFIX_KEYS = ('img_path', 'seg_map_path')
 #: What may stand between an image's name and its mask's extension.
 MASK_SUFFIXES = ('_pixels0', '')
-#: Until ``dugi_mae.apis.truth`` has the new name.
-files_by_stem = images_by_stem
 
 
 def read_split(path: Path) -> list[str]:
