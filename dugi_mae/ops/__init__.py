@@ -10,6 +10,7 @@ from .frequency import (
 )
 from .masking import (
     TokenMask,
+    check_mask,
     gather_tokens,
     grid_mask,
     keep_by_score,
@@ -31,6 +32,7 @@ __all__ = [
     'FILTER_MODES',
     'TokenMask',
     'centred_log_spectrum',
+    'check_mask',
     'conv_on_cells',
     'filter_images',
     'gather_tokens',

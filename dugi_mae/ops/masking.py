@@ -27,7 +27,9 @@ class TokenMask(NamedTuple):
     @property
     def ids_masked(self) -> Tensor:
         """``(B, L - K)`` int64, raster indices of the masked tokens, ascending."""
-        return self.ids_restore.argsort(dim=1)[:, self.ids_keep.shape[1] :]
+        # Of the mask: ids_restore may have the masked tokens in any order.
+        masked_first = self.mask.argsort(dim=1, descending=True, stable=True)
+        return masked_first[:, : self.mask.shape[1] - self.ids_keep.shape[1]]
 
 
 def num_visible(num_tokens: int, mask_ratio: float) -> int:
@@ -95,6 +97,27 @@ def keep_by_score(
     return make_token_mask(ids_keep, num_tokens)
 
 
+def check_mask(token_mask: TokenMask, batch: int, grid: tuple[int, int]) -> None:
+    """Raise unless a mask was made for these images.
+
+    Args:
+        token_mask: Which tokens are visible.
+        batch: B, the number of images.
+        grid: Their rows and columns of tokens.
+
+    Raises:
+        DuGIError: If the mask has another number of images or of tokens.
+    """
+    rows, cols = grid
+    masks, num_tokens = token_mask.mask.shape
+    if (masks, num_tokens) != (batch, rows * cols) or len(token_mask.ids_keep) != batch:
+        images = ['1 image' if n == 1 else f'{n} images' for n in (batch, masks)]
+        raise DuGIError(
+            f'{images[0]} of {rows}x{cols} tokens met a token mask for {images[1]} of '
+            f'{num_tokens} tokens: mask the same images, with one patch_size everywhere'
+        )
+
+
 def gather_tokens(tokens: Tensor, ids: Tensor) -> Tensor:
     """Take tokens by index: ``(B, L, D)`` and ``(B, K)`` -> ``(B, K, D)``."""
     return tokens.gather(1, ids.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))
@@ -112,7 +135,16 @@ def restore_tokens(
 
     Returns:
         ``(B, L, D)`` in raster order.
+
+    Raises:
+        DuGIError: If there are not K tokens.
     """
+    if visible.shape[1] != token_mask.ids_keep.shape[1]:
+        raise DuGIError(
+            f'{visible.shape[1]} visible tokens do not go with a mask that chose '
+            f'{token_mask.ids_keep.shape[1]}: set num_extra_tokens to the number of '
+            "leading tokens without a place, 1 for a ViT's class token"
+        )
     batch, num_tokens = token_mask.ids_restore.shape
     fill = mask_token.to(visible.dtype).expand(
         batch, num_tokens - visible.shape[1], visible.shape[2]

@@ -8,6 +8,7 @@ import torch
 from dugi_mae.errors import DuGIError
 from dugi_mae.ops import (
     TokenMask,
+    check_mask,
     gather_tokens,
     grid_mask,
     keep_by_score,
@@ -127,6 +128,45 @@ def test_make_token_mask_keeps_the_given_order():
     token_mask = make_token_mask(ids_keep, 8)
     assert torch.equal(token_mask.ids_keep, ids_keep)
     check_consistent(token_mask, 8)
+
+
+def mae_mask(batch: int, num_tokens: int, count: int) -> TokenMask:
+    """The mask as MAE's own code draws it: masked tokens follow in random order."""
+    ids_shuffle = torch.rand(batch, num_tokens).argsort(dim=1)
+    ids_restore = ids_shuffle.argsort(dim=1)
+    mask = (torch.arange(num_tokens) >= count).float().expand(batch, -1)
+    return TokenMask(ids_shuffle[:, :count], ids_restore, mask.gather(1, ids_restore))
+
+
+def test_masked_tokens_ascend_in_a_mask_of_another_order():
+    """``ids_masked`` is in raster order, whatever ``ids_restore`` says."""
+    token_mask = mae_mask(3, 12, 4)
+    for mask, ids in zip(token_mask.mask, token_mask.ids_masked, strict=True):
+        assert ids.tolist() == [i for i in range(12) if mask[i] == 1]
+
+
+@pytest.mark.parametrize('count', [2, 4])
+def test_tokens_that_the_mask_did_not_choose_are_refused(count):
+    """One token too few or too many would shift all others to wrong places."""
+    token_mask = make_token_mask(torch.tensor([[4, 1, 0]]), 6)
+    with pytest.raises(DuGIError, match=f'{count} visible tokens .* chose 3.*extra'):
+        restore_tokens(torch.zeros(1, count, 2), torch.zeros(1, 1, 2), token_mask)
+
+
+@pytest.mark.parametrize(
+    ('batch', 'grid', 'message'),
+    [
+        (2, (3, 4), '2 images of 3x4 tokens .* 1 image of 8 tokens'),
+        (1, (2, 3), '1 image of 2x3 tokens .* 1 image of 8 tokens'),
+        (2, (2, 4), '2 images of 2x4 tokens .* 1 image of 8 tokens'),
+    ],
+)
+def test_a_mask_of_other_images_is_refused(batch, grid, message):
+    """Both sizes are named where batch or number of tokens differ."""
+    token_mask = make_token_mask(torch.tensor([[4, 1]]), 8)
+    check_mask(token_mask, 1, (2, 4))
+    with pytest.raises(DuGIError, match=message):
+        check_mask(token_mask, batch, grid)
 
 
 @pytest.mark.parametrize('order', ['raster', 'shuffled'])

@@ -43,6 +43,9 @@ class ConvViTBase(BaseBackbone):
         init_cfg: mmengine's initialisation config.
     """
 
+    #: All tokens have a place in the image: there is no class token.
+    num_extra_tokens = 0
+
     def __init__(
         self,
         arch: str | dict = 'base',

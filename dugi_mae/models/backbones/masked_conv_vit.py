@@ -5,12 +5,13 @@ from __future__ import annotations
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from dugi_mae.errors import DuGIError, check_choice
+from dugi_mae.errors import check_choice
 from dugi_mae.models.layers import init_transformer_weights
 from dugi_mae.models.layers.conv_block import TokenMixer
 from dugi_mae.models.layers.patch_conv import PatchConv
 from dugi_mae.ops import (
     TokenMask,
+    check_mask,
     conv_on_cells,
     gather_tokens,
     grid_mask,
@@ -76,14 +77,10 @@ class MaskedConvViT(ConvViTBase):
             ``(B, K, D)`` in the order of ``token_mask.ids_keep``.
 
         Raises:
-            DuGIError: If the mask was made for another grid.
+            DuGIError: If the mask was made for other images.
         """
         grid = patch_grid(images, self.patch_size)
-        if token_mask.mask.shape[1] != grid[0] * grid[1]:
-            raise DuGIError(
-                f'token mask of {token_mask.mask.shape[1]} tokens does not fit the '
-                f'{grid[0]}x{grid[1]} grid of the image: use one patch_size everywhere'
-            )
+        check_mask(token_mask, len(images), grid)
         ids = token_mask.ids_keep
         layout = _LAYOUTS[self.impl](token_mask, grid)
 

@@ -8,7 +8,13 @@ from mmpretrain.models.selfsup.mae import MAEViT
 from mmpretrain.registry import MODELS
 from torch import Tensor
 
-from dugi_mae.ops import TokenMask, gather_tokens, patch_grid, resize_pos_embed
+from dugi_mae.ops import (
+    TokenMask,
+    check_mask,
+    gather_tokens,
+    patch_grid,
+    resize_pos_embed,
+)
 
 
 @MODELS.register_module()
@@ -24,6 +30,16 @@ class MaskedMAEViT(MAEViT):
 
     #: The class token stands before the visible tokens.
     num_extra_tokens = 1
+
+    @property
+    def patch_size(self) -> int:
+        """Side of a token in pixels."""
+        return self.patch_embed.projection.kernel_size[0]
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the image."""
+        return self.patch_embed.projection.in_channels
 
     def init_weights(self) -> None:
         """Draw fresh weights, or load those of a ``Pretrained`` config.
@@ -51,8 +67,12 @@ class MaskedMAEViT(MAEViT):
         Returns:
             ``(B, 1 + K, D)``: the class token, then the visible tokens in the order of
             ``token_mask.ids_keep``.
+
+        Raises:
+            DuGIError: If the mask was made for other images.
         """
-        grid = patch_grid(images, self.patch_embed.projection.kernel_size[0])
+        grid = patch_grid(images, self.patch_size)
+        check_mask(token_mask, len(images), grid)
         cls_position, position = self.pos_embed[:, :1], self.pos_embed[:, 1:]
         position = resize_pos_embed(position, tuple(self.patch_resolution), grid)
         tokens = self.patch_embed(images)[0] + position

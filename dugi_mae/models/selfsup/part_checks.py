@@ -20,7 +20,7 @@ _WIDTHS = {
     'neck.embed_dims': ('neck.decoder_embed.in_features', None),
 }
 _CHANNELS = {
-    'backbone.in_channels': ('backbone.patch_embed1.proj.in_channels', None),
+    'backbone.in_channels': ('backbone.in_channels', None),
     'masking.in_channels': ('masking.patch_embed.proj.in_channels', None),
     'guidance.in_channels': ('guidance.afdm.patch_embed.proj.in_channels', None),
     'head.in_channels': ('head.in_channels', None),
@@ -30,6 +30,11 @@ _PATCH_SIZES = {
     'masking.patch_size': ('masking.patch_size', None),
     'guidance.patch_size': ('guidance.afdm.patch_size', None),
     'head.patch_size': ('head.patch_size', None),
+}
+
+_EXTRA_TOKENS = {
+    f'{part}.num_extra_tokens': (f'{part}.num_extra_tokens', None)
+    for part in ('backbone', 'guidance', 'neck')
 }
 
 
@@ -50,6 +55,7 @@ def check_parts(model: nn.Module) -> None:
         ('tokens', _WIDTHS),
         ('images', _CHANNELS),
         ('patches', _PATCH_SIZES),
+        ('extra tokens', _EXTRA_TOKENS),
     ):
         found = {key: _look_up(model, *where) for key, where in group.items()}
         found = {key: value for key, value in found.items() if isinstance(value, int)}

@@ -138,10 +138,11 @@ def test_images_of_a_batch_do_not_mix(impl):
 
 
 @pytest.mark.parametrize('impl', ['sparse', 'dense'])
-def test_a_mask_of_another_grid_is_refused(impl):
-    """The message names both sizes."""
-    with pytest.raises(DuGIError, match='16 tokens does not fit the 3x4 grid'):
-        toy(impl)(torch.zeros(1, 3, 48, 64), random_mask(1, 16, 4))
+@pytest.mark.parametrize(('batch', 'total'), [(2, 16), (1, 12), (3, 12)])
+def test_a_mask_of_other_images_is_refused(batch, total, impl):
+    """Another grid or batch is named, not broadcast or cut."""
+    with pytest.raises(DuGIError, match='2 images of 3x4 tokens .* one patch_size'):
+        toy(impl)(torch.zeros(2, 3, 48, 64), random_mask(batch, total, 4))
 
 
 def test_bad_impl_and_broken_patches_are_named():

@@ -62,6 +62,14 @@ def test_broken_patches_are_refused():
         toy()(torch.zeros(1, 3, 40, 32), token_mask)
 
 
+@pytest.mark.parametrize(('batch', 'total'), [(2, 16), (1, 12), (3, 12)])
+def test_a_mask_of_other_images_is_refused(batch, total):
+    """Another grid or batch is named, not broadcast or cut."""
+    token_mask = make_token_mask(torch.arange(4).expand(batch, -1), total)
+    with pytest.raises(DuGIError, match='2 images of 3x4 tokens .* one patch_size'):
+        toy()(torch.zeros(2, 3, 48, 64), token_mask)
+
+
 def test_pretrained_weights_survive_init_weights(tmp_path):
     """``init_cfg`` of type ``Pretrained`` is not overwritten by fresh positions."""
     source = toy()

@@ -7,10 +7,11 @@ import torch
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
+from torch import nn
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.models import DuGIMAE, MaskedConvViT
-from dugi_mae.ops import patchify
+from dugi_mae.ops import TokenMask, patchify
 
 ARCH = dict(embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)
 VIT = dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32)
@@ -106,6 +107,31 @@ def test_any_size_and_channel_count(height, width, channels):
     total = height // 16 * (width // 16)
     assert pred.shape == (2, total, 256 * channels)
     assert token_mask.ids_keep.shape == (2, total - int(0.75 * total))
+
+
+class ArgsortMasking(nn.Module):
+    """MAE's own code: the masked tokens follow the visible ones in random order."""
+
+    def forward(self, images):
+        """``(B, C, H, W)`` -> a mask with a quarter of the tokens visible."""
+        total = images.shape[-2] // 16 * (images.shape[-1] // 16)
+        ids_shuffle = torch.rand(len(images), total).argsort(dim=1)
+        ids_restore = ids_shuffle.argsort(dim=1)
+        rank = torch.arange(total).expand(len(images), -1)
+        mask = (rank >= total // 4).float().gather(1, ids_restore)
+        return TokenMask(ids_shuffle[:, : total // 4], ids_restore, mask)
+
+
+@pytest.mark.parametrize('vit', [False, True])
+def test_masked_tokens_in_any_order_are_scored_in_their_places(vit):
+    """The loss of masked tokens alone is that of all, with a mask of a user's own."""
+    model = MODELS.build(toy_config(vit=vit) | dict(masking=ArgsortMasking())).eval()
+    images = torch.randn(2, 3, 64, 80)
+    torch.manual_seed(1)
+    loss = model.loss(images)['loss']
+    torch.manual_seed(1)
+    pred, token_mask = model.predict_tokens(images)
+    torch.testing.assert_close(loss, model.head.loss(pred, images, token_mask.mask))
 
 
 def test_loss_is_the_error_on_masked_pixels():

@@ -26,6 +26,8 @@ def config(toy_pretrain_model) -> Config:
         ('masking.patch_size', 8, 'model.masking.patch_size=8 .*patch_size=16'),
         ('head.patch_size', 32, 'model.head.patch_size=32 .*patch_size=16'),
         ('neck.out_channels', 1, 'set model.neck.patch_size=16 and .*out_channels=3'),
+        ('neck.num_extra_tokens', 1, 'num_extra_tokens=1 .*backbone.num_extra_tok'),
+        ('guidance.num_extra_tokens', 1, 'set model.guidance.num_extra_tokens=0'),
         ('backbone.img_size', 16, 'model.masking.mask_ratio=0.75 keeps 1 of 1 tokens'),
         ('masking.mask_ratio', 1.5, 'mask_ratio=1.5 .* such as 0.75'),
         ('masking.mask_rato', 0.5, "'mask_rato' is unknown: did you mean 'mask_ratio'"),
@@ -49,6 +51,31 @@ def test_what_does_not_fit_is_named(config, key, value, message):
     with pytest.raises(DuGIError, match=message) as caught:
         MODELS.build(config.model)
     assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'neck.num_extra_tokens': 0}, 'set model.neck.num_extra_tokens=1'),
+        ({'neck.num_extra_tokens': 2}, 'set model.neck.num_extra_tokens=1'),
+        ({'guidance.num_extra_tokens': 0}, 'set model.guidance.num_extra_tokens=1'),
+        ({'backbone.patch_size': 8}, 'model.backbone.patch_size=8: .* same patches'),
+        (
+            {'backbone.patch_cfg': dict(in_channels=1)},
+            'model.guidance.in_channels=3 .* model.backbone.in_channels=1',
+        ),
+    ],
+)
+def test_what_does_not_fit_a_plain_vit_is_named(config, changes, message):
+    """Tokens that the parts count apart would shift in silence: the built ones fit."""
+    arch = dict(embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=32)
+    config.model.backbone = dict(type='MaskedMAEViT', arch=arch, img_size=64)
+    for part in ('guidance', 'neck'):
+        config.model[part].num_extra_tokens = 1
+    MODELS.build(config.model)
+    config.merge_from_dict({f'model.{key}': value for key, value in changes.items()})
+    with pytest.raises(DuGIError, match=message):
+        MODELS.build(config.model)
 
 
 def test_parts_of_a_users_own_are_not_asked(config):
