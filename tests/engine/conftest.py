@@ -1,15 +1,20 @@
-"""A training of a few weights on numbers, with all kinds of randomness."""
+"""A training of a few weights on numbers, logs, and groups of two processes."""
 
 from __future__ import annotations
 
+import logging
+import os
 import random
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
@@ -74,10 +79,16 @@ def make_runner(tmp_path) -> Callable[..., Runner]:
     number = iter(range(1000))
 
     def make(
-        loop: str = 'epoch', workers: int = 0, hooks=(), bad=(), name='run', **options
+        loop: str = 'epoch',
+        workers: int = 0,
+        hooks=(),
+        bad=(),
+        name: str = 'run',
+        epochs: int = 4,
+        **options,
     ) -> Runner:
         by_epoch = loop == 'epoch'
-        length = dict(max_epochs=4) if by_epoch else dict(max_iters=12)
+        length = dict(max_epochs=epochs) if by_epoch else dict(max_iters=3 * epochs)
         sampler = 'DefaultSampler' if by_epoch else 'InfiniteSampler'
         loader = dict(
             batch_size=4,
@@ -120,3 +131,47 @@ def make_runner(tmp_path) -> Callable[..., Runner]:
         )
 
     return make
+
+
+@pytest.fixture
+def in_two_processes(tmp_path) -> Callable[[Callable[[int], None]], None]:
+    """Call ``work(rank)`` in two forked processes of one gloo group."""
+
+    def run(work: Callable[[int], None]) -> None:
+        children = []
+        for rank in range(2):
+            child = os.fork()
+            if not child:
+                status = 1
+                try:
+                    store = f'file://{tmp_path}/store'
+                    torch.distributed.init_process_group('gloo', store, None, 2, rank)
+                    work(rank)
+                    torch.distributed.barrier()
+                    status = 0
+                except BaseException:
+                    traceback.print_exc()
+                finally:
+                    os._exit(status)
+            children.append(child)
+        assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+
+    return run
+
+
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    """The messages of mmengine's current logger."""
+    messages = []
+    handler = logging.Handler()
+    handler.emit = lambda record: messages.append(record.getMessage())
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(handler)
+    yield messages
+    logger.removeHandler(handler)
+
+
+@pytest.fixture
+def read_log() -> Callable[[Runner], str]:
+    """Read what a runner has written to its log file."""
+    return lambda runner: next(Path(runner.log_dir).glob('*.log')).read_text()

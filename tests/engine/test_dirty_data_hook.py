@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,7 +108,7 @@ def make_runner(tmp_path, toy_pretrain_model) -> Callable[..., Runner]:
     return make
 
 
-def test_one_percent_of_bad_files(tmp_path, make_runner, write_bad_images):
+def test_one_percent_of_bad_files(tmp_path, make_runner, write_bad_images, read_log):
     """500 files, 5 of them bad: both runs end, and report exactly those, once.
 
     With 0 and 2 workers; batches stay full and the losses are the same.
@@ -130,7 +128,7 @@ def test_one_percent_of_bad_files(tmp_path, make_runner, write_bad_images):
         assert reported(runner) == bad
         assert info(runner)['bad_files_read'] == 5
         assert info(runner)['files_read'] == 505
-        log = next(Path(runner.work_dir).glob('*/*.log')).read_text()
+        log = read_log(runner)
         for name in bad:
             assert log.count(f'bad file, skipped: {data / name} ') == 1
         assert '5 bad files were skipped (' in log and 'cut short: 1' in log
@@ -235,32 +233,22 @@ def test_a_new_run_begins_a_new_list(tmp_path, make_runner):
     assert reported(runner) == {}
 
 
-def test_two_processes_share_counts_and_list(tmp_path, make_runner, write_bad_images):
+def test_two_processes_share_counts_and_list(
+    tmp_path, make_runner, write_bad_images, in_two_processes
+):
     """Each process knows what all have read; the first writes what all have found."""
     data = tmp_path / 'data'
     write_images(data, 13)
     bad = write_bad_images(data)
-    children = []
-    for rank in range(2):
-        child = os.fork()
-        if not child:
-            status = 1
-            try:
-                store = f'file://{tmp_path}/store'
-                torch.distributed.init_process_group('gloo', store, None, 2, rank)
-                hook = dict(max_bad_share=0.5)
-                runner = make_runner(data, 5, hook=hook)
-                runner.train()
-                assert info(runner)['files_read'] - info(runner)['bad_files_read'] == 20
-                torch.distributed.barrier()
-                assert reported(runner) == bad
-                status = 0
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                os._exit(status)
-        children.append(child)
-    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+
+    def work(rank: int) -> None:
+        runner = make_runner(data, 5, hook=dict(max_bad_share=0.5))
+        runner.train()
+        assert info(runner)['files_read'] - info(runner)['bad_files_read'] == 20
+        torch.distributed.barrier()
+        assert reported(runner) == bad
+
+    in_two_processes(work)
 
 
 @pytest.mark.parametrize(

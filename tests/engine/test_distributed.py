@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,28 +40,7 @@ def gradients(model: torch.nn.Module) -> dict[str, Tensor]:
     return {n: p.grad for n, p in model.named_parameters() if p.requires_grad}
 
 
-def in_two_processes(folder: Path, work: Callable[[int], None]) -> None:
-    """Call ``work(rank)`` in two forked processes of one gloo group."""
-    children = []
-    for rank in range(2):
-        child = os.fork()
-        if not child:
-            status = 1
-            try:
-                store = f'file://{folder}/store'
-                torch.distributed.init_process_group('gloo', store, None, 2, rank)
-                work(rank)
-                torch.distributed.barrier()
-                status = 0
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                os._exit(status)
-        children.append(child)
-    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
-
-
-def test_gradients_of_two_processes_are_those_of_one(tmp_path, build_model):
+def test_gradients_of_two_processes_are_those_of_one(in_two_processes, build_model):
     """Averaged over two halves of a batch they equal those of the whole.
 
     No parameter is unused: ``find_unused_parameters=False`` raises in the second step
@@ -86,7 +63,7 @@ def test_gradients_of_two_processes_are_those_of_one(tmp_path, build_model):
         for name, gradient in found.items():
             torch.testing.assert_close(gradient, expected[name], rtol=1e-4, atol=1e-7)
 
-    in_two_processes(tmp_path, work)
+    in_two_processes(work)
 
 
 def test_accumulated_gradients_are_those_of_a_large_batch(build_model):

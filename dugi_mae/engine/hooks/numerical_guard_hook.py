@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from mmengine.dist import all_reduce
+from mmengine.dist import all_gather_object, all_reduce
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
@@ -25,9 +25,22 @@ def _paths(data_batch) -> list[str]:
     return [str(getattr(sample, 'img_path', 'unknown')) for sample in samples or ()]
 
 
-def _has_gradients(wrapper: OptimWrapper) -> bool:
-    groups = wrapper.optimizer.param_groups
-    return any(p.grad is not None for group in groups for p in group['params'])
+def _average_gradients(wrapper: OptimWrapper) -> bool:
+    """Give all processes the mean of the gradients that each has for itself.
+
+    Returns:
+        Whether there are any.
+    """
+    params = [p for group in wrapper.optimizer.param_groups for p in group['params']]
+    # A process may not have used a parameter that another has.
+    used = torch.tensor([p.grad is not None for p in params], dtype=torch.int32)
+    all_reduce(used, 'max')
+    for index in used.nonzero().flatten().tolist():
+        parameter = params[index]
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+        all_reduce(parameter.grad, 'mean')
+    return bool(used.any())
 
 
 @HOOKS.register_module()
@@ -35,11 +48,11 @@ class NumericalGuardHook(Hook):
     """Skip iterations whose loss is not finite, and stop when they do not end.
 
     A loss of NaN or infinity updates nothing: the iteration is skipped on all processes
-    together, counted and logged with its files. ``max_in_a_row`` of them end the
-    training; the files and losses of the last batches are then in
-    ``WORK_DIR/non_finite_batches.json``. With mixed precision, a finite loss whose
-    gradients overflow is not an error: the scaler skips the step and lowers its scale;
-    such steps are counted apart. The counts, ``skipped_iterations`` and
+    together, counted and logged with the files of the process that had it.
+    ``max_in_a_row`` of them end the training; files and losses of their bad batches are
+    then in ``WORK_DIR/non_finite_batches.json``. With mixed precision, a finite loss
+    whose gradients overflow is not an error: the scaler skips the step and lowers its
+    scale; such steps are counted apart. The counts, ``skipped_iterations`` and
     ``amp_overflows``, are in the message hub's runtime info and go on after a resume.
 
     Works with any :class:`mmengine.optim.OptimWrapper`. Registered in mmengine's root.
@@ -56,7 +69,9 @@ class NumericalGuardHook(Hook):
             raise DuGIError(f'max_in_a_row={max_in_a_row} must be at least 1')
         self.max_in_a_row = max_in_a_row
         self._skipped = False
+        self._at_fault = False
         self._overflowed = False
+        self._in_a_row = 0
         self._batches: list[dict] = []
 
     def before_train(self, runner: Runner) -> None:
@@ -69,9 +84,11 @@ class NumericalGuardHook(Hook):
         scaler = getattr(wrapper, 'loss_scaler', None)
 
         def update_params(loss: Tensor, *args, **kwargs) -> None:
-            finite = torch.isfinite(loss.detach()).all().to(torch.int32)
+            own = torch.isfinite(loss.detach()).all().to(torch.int32)
+            finite = own.clone()
             all_reduce(finite, 'min')
             self._skipped = not finite.item()
+            self._at_fault = self._skipped and not own.item()
             self._overflowed = False
             if not self._skipped:
                 scale = scaler.get_scale() if scaler else 0.0
@@ -80,7 +97,9 @@ class NumericalGuardHook(Hook):
                 return
             # The wrapper counts iterations to know when accumulated gradients are due.
             wrapper._inner_count += 1
-            if wrapper.should_update() and _has_gradients(wrapper):
+            # What was accumulated is each process's own until the backward pass of the
+            # last iteration averages it, and that pass is left out here.
+            if wrapper.should_update() and _average_gradients(wrapper):
                 wrapper.step()
                 wrapper.zero_grad()
 
@@ -98,27 +117,31 @@ class NumericalGuardHook(Hook):
                 'current',
             )
         if not self._skipped:
+            self._in_a_row = 0
             self._batches.clear()
             return
+        iteration = runner.iter + 1
         losses = {name: value.tolist() for name, value in (outputs or {}).items()}
-        batch = dict(
-            iteration=runner.iter + 1, losses=str(losses), paths=_paths(data_batch)
-        )
-        self._batches.append(batch)
+        batch = dict(iteration=iteration, losses=str(losses), paths=_paths(data_batch))
         count = self._count(runner, 'skipped_iterations')
-        print_log(
-            f'iteration {batch["iteration"]} is skipped ({count} so far), its loss is '
-            f'not finite: {losses}; files: {", ".join(batch["paths"])}',
-            'current',
-            logging.WARNING,
-        )
-        if len(self._batches) >= self.max_in_a_row:
+        for found in all_gather_object(batch if self._at_fault else None):
+            if found is None:
+                continue
+            self._batches.append(found)
+            print_log(
+                f'iteration {iteration} is skipped ({count} so far), its loss is not '
+                f'finite: {found["losses"]}; files: {", ".join(found["paths"])}',
+                'current',
+                logging.WARNING,
+            )
+        self._in_a_row += 1
+        if self._in_a_row >= self.max_in_a_row:
             report = Path(runner.work_dir) / 'non_finite_batches.json'
             if runner.rank == 0:
                 report.write_text(json.dumps(self._batches, indent=1) + '\n')
             raise DuGIError(
-                f'the loss was not finite {len(self._batches)} times in a row, at '
-                f'iteration {batch["iteration"]}: look at the files in {report}, or '
+                f'the loss was not finite {self._in_a_row} times in a row, at '
+                f'iteration {iteration}: look at the files in {report}, or '
                 'lower optim_wrapper.optimizer.lr'
             )
 
