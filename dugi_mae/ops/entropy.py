@@ -20,10 +20,10 @@ _FIXED_POINT = 2.0**36
 @functools.lru_cache(maxsize=16)
 def _n_log2_n(num_pixels: int, device: torch.device) -> Tensor:
     """Fixed-point ``n * log2(n)`` for ``n = 0..num_pixels``, int64."""
-    n = torch.arange(num_pixels + 1, dtype=torch.float64)
-    table = (torch.special.xlogy(n, n) / torch.log(torch.tensor(2.0)).double()).mul(
-        _FIXED_POINT
-    )
+    # On the CPU whatever the default device is, and equal on all of them.
+    n = torch.arange(num_pixels + 1, dtype=torch.float64, device='cpu')
+    log2 = torch.log(torch.tensor(2.0, device='cpu')).double()
+    table = torch.special.xlogy(n, n) / log2 * _FIXED_POINT
     return table.round().long().to(device)
 
 
@@ -44,7 +44,7 @@ def token_entropy(
         patch_size: Side of a token in pixels.
         num_bins: Number of intensity levels J.
         value_range: ``(lo, hi)`` in the units of ``images``, values outside it are
-            clamped; ``None`` takes each image's own minimum and maximum.
+            clamped; ``None`` takes the least and greatest finite value of each image.
 
     Returns:
         ``(B, L)`` float32, in bits, between 0 and ``log2(min(J, patch_size**2))``.
@@ -59,7 +59,9 @@ def token_entropy(
     grid = patch_grid(images, patch_size)
     grey = images.detach().float().mean(dim=1)  # (B, H, W)
     if value_range is None:
-        low, high = (x.view(-1, 1, 1) for x in grey.flatten(1).aminmax(dim=1))
+        finite = grey.isfinite()
+        low = grey.where(finite, torch.inf).amin(dim=(1, 2), keepdim=True)
+        high = grey.where(finite, -torch.inf).amax(dim=(1, 2), keepdim=True)
     else:
         low, high = (grey.new_tensor(x) for x in value_range)
         if not low < high:
@@ -67,7 +69,7 @@ def token_entropy(
     span = high - low
     scaled = (grey - low) / torch.where(span > 0, span, torch.ones_like(span))
     levels = (scaled * (num_bins - 1)).round()
-    # Pixels that are not numbers count as the lowest level.
+    # Pixels that are not numbers count as the lowest level, inf as the highest.
     levels = levels.nan_to_num(0).clamp(0, num_bins - 1).long()
 
     batch, num_pixels = len(images), patch_size**2

@@ -31,10 +31,13 @@ def spectrum_distance(
     Returns:
         ``(H, W // 2 + 1)`` float32 in ``[0, 1]``, in :func:`torch.fft.rfft2`'s order.
     """
-    fy = torch.fft.fftfreq(height, dtype=torch.float64)[:, None]
-    fx = torch.fft.rfftfreq(width, dtype=torch.float64)[None, :]
-    distance = torch.sqrt(fx**2 + fy**2) / math.sqrt(0.5)
-    return distance.float().to(device)
+    options = dict(dtype=torch.float64, device='cpu')
+    # Training may ask for the table that inference has asked for first.
+    with torch.inference_mode(False):
+        fy = torch.fft.fftfreq(height, **options)[:, None]
+        fx = torch.fft.rfftfreq(width, **options)[None, :]
+        distance = torch.sqrt(fx**2 + fy**2) / math.sqrt(0.5)
+        return distance.float().to(device)
 
 
 def radial_filter(

@@ -10,6 +10,7 @@ import torch
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.ops import softmax_entropy, token_entropy
+from dugi_mae.ops.entropy import _n_log2_n
 
 
 def image_of_levels(levels: torch.Tensor, channels: int, low=-1.7, step=0.013):
@@ -126,6 +127,29 @@ def test_token_entropy_carries_no_gradient():
     before = image.detach().clone()
     assert not token_entropy(image).requires_grad
     assert torch.equal(image, before)
+
+
+def test_a_default_device_does_not_reach_the_table():
+    """While a model is laid out on the meta device, images are scored as ever."""
+    image = torch.rand(1, 1, 22, 22)
+    want = token_entropy(image, patch_size=11)
+    _n_log2_n.cache_clear()
+    with torch.device('meta'):
+        got = token_entropy(image, patch_size=11)
+    assert torch.equal(got, want)
+
+
+@pytest.mark.parametrize('patch', [(slice(16), slice(16)), (3, 4)])
+def test_pixels_that_are_not_finite_are_the_least_and_the_most(patch):
+    """NaN and -inf count as the least finite grey value, inf as the greatest."""
+    image = torch.rand(1, 1, 32, 32)
+    image[0, 0, 20, 20], image[0, 0, 20, 21] = -1.0, 2.0
+    for value, finite in ((torch.nan, -1.0), (-torch.inf, -1.0), (torch.inf, 2.0)):
+        odd, plain = image.clone(), image.clone()
+        odd[0, 0][patch], plain[0, 0][patch] = value, finite
+        assert torch.equal(token_entropy(odd), token_entropy(plain))
+        fixed = dict(value_range=(-1.0, 2.0))
+        assert torch.equal(token_entropy(odd, **fixed), token_entropy(plain, **fixed))
 
 
 @pytest.mark.parametrize('dtype', [torch.float64, torch.float16, torch.bfloat16])

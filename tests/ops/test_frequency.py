@@ -55,6 +55,34 @@ def test_distance_means_the_same_frequency_at_every_size():
     assert spectrum_distance(16, 16)[8, 8] == 1
 
 
+@pytest.fixture
+def forget_distances():
+    """Leave no cached table of another test, and none to the next."""
+    spectrum_distance.cache_clear()
+    yield
+    spectrum_distance.cache_clear()
+
+
+@pytest.mark.usefixtures('forget_distances')
+def test_a_table_made_for_inference_serves_training():
+    """Gradients flow through a table that inference mode asked for first."""
+    with torch.inference_mode():
+        spectrum_distance(6, 8)
+    radius = torch.tensor(0.5, requires_grad=True)
+    radial_filter(spectrum_distance(6, 8), radius, 0.6, 7.0).sum().backward()
+    assert radius.grad != 0
+
+
+@pytest.mark.usefixtures('forget_distances')
+def test_a_default_device_does_not_reach_the_table():
+    """While a model is laid out on the meta device, the table has its numbers."""
+    with torch.device('meta'):
+        table = spectrum_distance(6, 8, torch.device('cpu'))
+    np.testing.assert_allclose(
+        table, np.fft.ifftshift(centred_distance(6, 8))[:, :5], atol=1e-6
+    )
+
+
 @pytest.mark.parametrize('mode', ['highpass', 'lowpass'])
 @pytest.mark.parametrize(('r', 'alpha', 'beta'), [(0.5, 0.62, 7.4), (1.3, 0.2, 0.7)])
 def test_gain_is_the_printed_and_the_described_one(mode, r, alpha, beta):
