@@ -5,7 +5,17 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dugi_mae.errors import DuGIError
 from dugi_mae.ops import patch_grid, patchify
+
+
+def check_channels(images: Tensor, conv: nn.Conv2d) -> None:
+    """Raise unless images ``(B, C, H, W)`` have the channels of a convolution."""
+    if images.shape[1] != conv.in_channels:
+        raise DuGIError(
+            f'images with {images.shape[1]} channels met a part with in_channels='
+            f'{conv.in_channels}: set in_channels to their number in every part'
+        )
 
 
 class PatchConv(nn.Conv2d):
@@ -30,10 +40,11 @@ class PatchConv(nn.Conv2d):
         """``(B, C, H, W)`` -> ``(B, D, H / P, W / P)`` with channels-last strides.
 
         Raises:
-            DuGIError: If H or W is no multiple of P.
+            DuGIError: If H or W is no multiple of P, or C is another number.
         """
         size = self.kernel_size[0]
         grid = patch_grid(x, size)
+        check_channels(x, self)
         # The channel is the fastest index within a patch.
         weight = self.weight.permute(0, 2, 3, 1).flatten(1)
         rows = F.linear(patchify(x, size), weight, self.bias)

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from dugi_mae.ops import gather_tokens, patchify
 
 from .norm import LayerNorm2d
-from .patch_conv import PatchConv
+from .patch_conv import PatchConv, check_channels
 
 
 class ConvPatchEmbed(nn.Module):
@@ -55,8 +55,13 @@ class TokenEmbed(nn.Module):
 
         Returns:
             ``(B, L, D)`` in raster order, or ``(B, K, D)`` in the order of ``ids``.
+
+        Raises:
+            DuGIError: If H or W is no multiple of the patch size, or C is another
+                number than ``in_channels``.
         """
         pixels = patchify(images, self.proj.kernel_size[0])
+        check_channels(images, self.proj)
         if ids is not None:
             pixels = gather_tokens(pixels, ids)
         # The channel is the fastest index within a token of pixels.

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.models.layers import TokenEmbed
+from dugi_mae.models.layers.patch_conv import check_channels
 from dugi_mae.models.layers.sizes import check_sizes
 from dugi_mae.ops import TokenMask
 from dugi_mae.utils.arguments import check_arguments
@@ -91,6 +92,7 @@ class EmbeddingMasking(BaseMasking):
 
     def embed(self, images: Tensor) -> Tensor:
         """``(B, C, H, W)`` -> ``(B, L, embed_dims)``, in fp32 outside autocast."""
+        check_channels(images, self.patch_embed.proj)
         # As a convolution, like the released code: tokens with all but equal scores
         # are ordered by its rounding. cuDNN would round to TF32.
         with (

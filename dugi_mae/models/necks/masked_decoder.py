@@ -13,6 +13,7 @@ from dugi_mae.models.layers.attention_block import check_heads
 from dugi_mae.models.layers.sizes import check_sizes
 from dugi_mae.ops import (
     TokenMask,
+    gather_tokens,
     resize_pos_embed,
     restore_tokens,
     sincos_pos_embed,
@@ -124,8 +125,10 @@ class MaskedDecoder(BaseModule):
         for block in self.decoder_blocks[:-1]:
             x = block(x)
         ids = token_mask.ids_masked + self.num_extra_tokens if masked_only else None
-        for last in self.decoder_blocks[-1:]:
-            x = last(x, ids=ids)
+        if self.decoder_blocks:
+            x = self.decoder_blocks[-1](x, ids=ids)
+        elif masked_only:
+            x = gather_tokens(x, ids)
         if not masked_only:
             x = x[:, self.num_extra_tokens :]
         return self.decoder_pred(self.decoder_norm(x))

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from dugi_mae.errors import DuGIError
+from dugi_mae.models.layers import TokenEmbed
 from dugi_mae.models.layers.patch_conv import PatchConv
 
 
@@ -34,3 +35,10 @@ def test_broken_patches_are_refused():
     """Pixels that fill no patch are not dropped in silence."""
     with pytest.raises(DuGIError, match='not made of whole 2x2 patches'):
         PatchConv(1, 1, 2)(torch.zeros(1, 1, 4, 5))
+
+
+@pytest.mark.parametrize('make', [PatchConv, TokenEmbed])
+def test_another_number_of_channels_is_named(make):
+    """Both counts and the argument, not the shapes of a matrix product."""
+    with pytest.raises(DuGIError, match='images with 1 channels .* in_channels=3: set'):
+        make(3, 8, 4)(torch.zeros(1, 1, 8, 8))

@@ -186,3 +186,10 @@ def test_images_too_small_for_the_ratio_are_refused(estimator):
         masking(torch.rand(1, 3, 16, 16))
     with pytest.raises(DuGIError, match='40x32'):
         masking(torch.rand(1, 3, 40, 32))
+
+
+def test_another_number_of_channels_is_named():
+    """The embedding of the softmax estimator says which setting to change."""
+    masking = EntropyMasking(estimator='softmax', embed_dims=8)
+    with pytest.raises(DuGIError, match='images with 1 channels .* in_channels=3: set'):
+        masking(torch.zeros(1, 1, 32, 32))

@@ -43,7 +43,7 @@ def test_shapes_on_any_grid(grid, channels):
     assert out.shape == (2, total, 64 * channels)
 
 
-@pytest.mark.parametrize('depth', [1, 3])
+@pytest.mark.parametrize('depth', [0, 1, 3])
 @pytest.mark.parametrize('num_extra', [0, 2])
 def test_masked_only_is_the_same_with_less_work(depth, num_extra):
     """Values and every gradient equal those of the masked rows of the full output."""
