@@ -57,7 +57,7 @@ def radial_filter(
     Args:
         distance: D, of any shape, see :func:`spectrum_distance`.
         radius: r > 0.
-        alpha: Attenuation degree in ``[0, 1)``.
+        alpha: Attenuation degree in ``[0, 1]``.
         beta: Attenuation rate > 0.
         mode: ``'highpass'`` or ``'lowpass'``.
 

@@ -63,7 +63,7 @@ def load_and_compare(
 
     Args:
         module: Changed in place.
-        state_dict: Changed in place by the adaptations.
+        state_dict: Left as it is: the adaptations are made to a copy.
         may_miss: Whether a tensor of this name may keep its value.
     """
     expected, misshapen = list(module.state_dict()), []

@@ -84,7 +84,8 @@ def _check_part(cfg: object, name: str, registry: Registry) -> None:
     for key in _PARTS:
         part = cfg.get(key)
         # DuGIMAE has a data_preprocessor of its own choice.
-        if key == 'data_preprocessor' and 'type' not in (part or {}):
+        is_typeless = isinstance(part, dict) and 'type' not in part
+        if key == 'data_preprocessor' and is_typeless:
             continue
         is_list = isinstance(part, (list, tuple))
         # mmengine makes a Sequential of a list; a cascade has a head for each stage.

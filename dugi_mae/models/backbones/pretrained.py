@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 
 from mmengine.logging import print_log
 from mmengine.model import update_init_info
@@ -59,10 +60,16 @@ class DuGIPretrained:
 
     def __init__(
         self,
-        checkpoint: str | None = None,
+        checkpoint: str | os.PathLike | None = None,
         strict: str = 'exact',
         sha256: str | None = None,
     ) -> None:
+        for key, value, wanted in (
+            ('checkpoint', checkpoint, 'the path of a file'),
+            ('sha256', sha256, '64 hexadecimal digits in quotes'),
+        ):
+            if not isinstance(value, (str, os.PathLike, type(None))):
+                raise DuGIError(f'DuGIPretrained got {key}={value!r}: give {wanted}')
         check_choice('strict', strict, STRICT)
         self.checkpoint = checkpoint
         self.strict = strict

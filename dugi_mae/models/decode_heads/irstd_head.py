@@ -37,18 +37,16 @@ class UpBlock(nn.Module):
         in_channels: Channels of the coarse map.
         skip_channels: Channels of the skip, 0 if there is none.
         channels: Channels that leave.
-        norm_cfg: Normalisation of the convolutions.
+        **conv: Settings of the convolutions, as in mmcv's ``ConvModule``.
     """
 
     def __init__(
-        self, in_channels: int, skip_channels: int, channels: int, norm_cfg: dict | None
+        self, in_channels: int, skip_channels: int, channels: int, **conv
     ) -> None:
         super().__init__()
         self.convs = nn.Sequential(
-            ConvModule(
-                in_channels + skip_channels, channels, 3, padding=1, norm_cfg=norm_cfg
-            ),
-            ConvModule(channels, channels, 3, padding=1, norm_cfg=norm_cfg),
+            ConvModule(in_channels + skip_channels, channels, 3, padding=1, **conv),
+            ConvModule(channels, channels, 3, padding=1, **conv),
         )
 
     def forward(self, x: Tensor, size: Sequence[int], skip: Tensor | None) -> Tensor:
@@ -140,28 +138,28 @@ class IRSTDHead(BaseDecodeHead):
         )
         self.deep_supervision = deep_supervision
         self.top_hat_radius = top_hat_radius
-        norm_cfg = self.norm_cfg
+        conv = {key: getattr(self, key) for key in ('conv_cfg', 'norm_cfg', 'act_cfg')}
         c1, c2, c4, c8 = (channels * k for k in (1, 2, 4, 8))
         f1, f2, f3, f4 = in_channels[:4]
-        self.enhance4 = FeatureEnhancement(f4, c8, num_heads, norm_cfg=norm_cfg)
-        self.enhance3 = FeatureEnhancement(f3, c8, num_heads, norm_cfg=norm_cfg)
-        self.lateral2 = ConvModule(f2, c4, 1, norm_cfg=norm_cfg)
-        self.lateral1 = ConvModule(f1, c4, 1, norm_cfg=norm_cfg)
+        self.enhance4 = FeatureEnhancement(f4, c8, num_heads, **conv)
+        self.enhance3 = FeatureEnhancement(f3, c8, num_heads, **conv)
+        self.lateral2 = ConvModule(f2, c4, 1, **conv)
+        self.lateral1 = ConvModule(f1, c4, 1, **conv)
         self.stem = None
         if len(in_channels) == 5:
             seen = in_channels[4] + (top_hat_radius is not None)
             self.stem = nn.ModuleList(
                 [
-                    ConvModule(seen, c1, 3, padding=1, norm_cfg=norm_cfg),
-                    ConvModule(c1, c2, 3, stride=2, padding=1, norm_cfg=norm_cfg),
+                    ConvModule(seen, c1, 3, padding=1, **conv),
+                    ConvModule(c1, c2, 3, stride=2, padding=1, **conv),
                 ]
             )
         has_stem = self.stem is not None
-        self.up16 = UpBlock(c8, c8, c8, norm_cfg)
-        self.up8 = UpBlock(c8, c4, c8, norm_cfg)
-        self.up4 = UpBlock(c8, c4, c4, norm_cfg)
-        self.up2 = UpBlock(c4, c2 if has_stem else 0, c2, norm_cfg)
-        self.up1 = UpBlock(c2, c1 if has_stem else 0, c1, norm_cfg)
+        self.up16 = UpBlock(c8, c8, c8, **conv)
+        self.up8 = UpBlock(c8, c4, c8, **conv)
+        self.up4 = UpBlock(c8, c4, c4, **conv)
+        self.up2 = UpBlock(c4, c2 if has_stem else 0, c2, **conv)
+        self.up1 = UpBlock(c2, c1 if has_stem else 0, c1, **conv)
         self.side_seg = nn.ModuleList(
             nn.Conv2d(c, 1, 1) for c in (c8, c4, c2) if deep_supervision
         )

@@ -115,7 +115,7 @@ class AdaptiveFrequencyModulation(BaseModule):
 
     @property
     def alpha(self) -> Tensor:
-        """Attenuation degree in (0, 1)."""
+        """Attenuation degree in [0, 1], the ends by rounding alone."""
         return self.raw_alpha.sigmoid().squeeze()
 
     @property

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
-from mmengine.config import ConfigDict
 from mmpretrain.models.heads import MAEPretrainHead
 from mmpretrain.registry import MODELS
 from torch import Tensor
@@ -12,6 +13,7 @@ from dugi_mae.errors import DuGIError
 from dugi_mae.models.layers.sizes import check_sizes
 from dugi_mae.ops import gather_tokens, patchify, unpatchify
 from dugi_mae.utils.arguments import check_arguments
+from dugi_mae.utils.registry import build_module
 
 
 @MODELS.register_module()
@@ -19,7 +21,7 @@ class DuGIPretrainHead(MAEPretrainHead):
     """MAE's head for any grid, any channel count and masked-only predictions.
 
     Args:
-        loss: Config of the loss.
+        loss: Config of the loss; ``None`` is the mean squared error.
         norm_pix: Normalise every target token to zero mean and unit variance (off in
             the paper).
         patch_size: Side P of a token in pixels.
@@ -35,9 +37,10 @@ class DuGIPretrainHead(MAEPretrainHead):
         in_channels: int = 3,
     ) -> None:
         check_sizes(patch_size=patch_size, in_channels=in_channels)
-        loss = loss or dict(type='PixelReconstructionLoss', criterion='L2')
-        loss = ConfigDict({'_scope_': 'mmpretrain', **loss})
-        super().__init__(loss, norm_pix, patch_size, in_channels)
+        pixel_loss = dict(type='mmpretrain.PixelReconstructionLoss', criterion='L2')
+        super().__init__(pixel_loss, norm_pix, patch_size, in_channels)
+        if loss:
+            self.loss_module = build_module(loss)
 
     def patchify(self, imgs: Tensor) -> Tensor:
         """``(B, C, H, W)`` -> ``(B, L, P * P * C)``, non-square images too."""
@@ -57,7 +60,11 @@ class DuGIPretrainHead(MAEPretrainHead):
             grid: Rows and columns; ``None`` takes a square.
         """
         if grid is None:
-            side = int(x.shape[1] ** 0.5)
+            side = math.isqrt(x.shape[1])
+            if side**2 != x.shape[1]:
+                raise DuGIError(
+                    f'{x.shape[1]} tokens fill no square: give grid=(rows, columns)'
+                )
             grid = (side, side)
         return unpatchify(x, grid, self.patch_size)
 

@@ -51,7 +51,7 @@ def top_hat(images: Tensor, radius: int) -> Tensor:
             opened = F.max_pool2d(opened, side, 1, tuple(n // 2 for n in side))
     spots = grey - opened
     # A thousandth of the usual deviation of an image: noise of 8 bits is not raised.
-    spread = spots.std(dim=(2, 3), keepdim=True).clamp(min=1e-3)
+    spread = spots.std(dim=(2, 3), correction=0, keepdim=True).clamp(min=1e-3)
     return torch.log1p(spots / spread)
 
 
@@ -66,7 +66,7 @@ class FeatureEnhancement(nn.Module):
         channels: Channels of the map that leaves.
         num_heads: Attention heads, a divisor of ``channels``.
         windows: Sides of the contrast windows in cells, odd.
-        norm_cfg: Normalisation of the convolutions.
+        **conv: Settings of the convolutions, as in mmcv's ``ConvModule``.
     """
 
     def __init__(
@@ -75,15 +75,13 @@ class FeatureEnhancement(nn.Module):
         channels: int,
         num_heads: int = 4,
         windows: tuple[int, ...] = (3, 5),
-        norm_cfg: dict | None = None,
+        **conv,
     ) -> None:
         super().__init__()
         self.windows = windows
-        self.reduce = ConvModule(in_channels, channels, 1, norm_cfg=norm_cfg)
+        self.reduce = ConvModule(in_channels, channels, 1, **conv)
         self.attention = AttentionBlock(channels, num_heads, mlp_ratio=2.0)
-        self.contrast = ConvModule(
-            channels * len(windows), channels, 1, norm_cfg=norm_cfg
-        )
+        self.contrast = ConvModule(channels * len(windows), channels, 1, **conv)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C_in, H, W)`` -> ``(B, C, H, W)``."""

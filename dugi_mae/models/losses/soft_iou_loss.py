@@ -26,7 +26,8 @@ def soft_iou(
         target: ``(B, H, W)``, 1 at the target, 0 elsewhere.
         per_image: Whether each image is scored by itself, so that small targets weigh
             as much as large ones; otherwise the sums run over the whole batch.
-        smooth: Added to both sums, in pixels.
+        smooth: Added to both sums, in pixels; above 0, or an empty image without
+            response is 0 / 0.
         false_alarm_weight: ``w``, how often a pixel off the target counts. Crops that
             aim at targets show less background than whole images do; this makes up
             for it.
@@ -54,7 +55,8 @@ class SoftIoULoss(nn.Module):
         loss_name: Key in the log; names with ``loss`` are added up by the host.
 
     Raises:
-        DuGIError: If the logits have more than two channels.
+        DuGIError: If ``smooth`` is not above 0, or the logits have more than two
+            channels.
     """
 
     @check_arguments
@@ -67,6 +69,11 @@ class SoftIoULoss(nn.Module):
         loss_name: str = 'loss_iou',
     ) -> None:
         super().__init__()
+        if smooth <= 0:
+            raise DuGIError(
+                f'smooth={smooth}: an empty image would score 0 / 0, give a number '
+                'above 0, such as 1'
+            )
         self.per_image = per_image
         self.smooth = smooth
         self.false_alarm_weight = false_alarm_weight

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.models import ConvViT, MaskedConvViT, MaskedDecoder
+from dugi_mae.models.backbones import DuGIPretrained
 
 ARCH = dict(embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)
 # pos_embed, 3 patch embeddings of 4, a Linear of 2, 2 conv blocks of 14, 2 ViT blocks
@@ -150,6 +151,28 @@ def test_no_file_named(checkpoint):
         DuGIError, match='no pre-trained file for ConvViT.*--cfg-options'
     ):
         load(checkpoint)
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        (dict(checkpoint=5), 'DuGIPretrained got checkpoint=5: give the path of a'),
+        (dict(checkpoint=['x.pth']), r"got checkpoint=\['x.pth'\]: give the path"),
+        (dict(sha256=5), 'DuGIPretrained got sha256=5: give 64 hexadecimal digits'),
+    ],
+)
+def test_what_is_no_text_is_named(kwargs, message):
+    """A number for a path or a sum is found before any file is read."""
+    with pytest.raises(DuGIError, match=message):
+        DuGIPretrained(**kwargs)
+
+
+def test_a_path_object_names_a_file(tmp_path, pretrained):
+    """Scripts may give a :class:`~pathlib.Path`."""
+    path = save(tmp_path / 'x.pth', pretrained.state_dict())
+    model = ConvViT(ARCH, img_size=64)
+    DuGIPretrained(Path(path), sha256=sha256(path))(model)
+    assert torch.equal(model.patch_embed4.weight, pretrained.patch_embed4.weight)
 
 
 def test_a_missing_tensor_is_named(tmp_path, pretrained):

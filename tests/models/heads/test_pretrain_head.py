@@ -137,3 +137,25 @@ def test_another_loss_can_be_configured():
     images = torch.zeros(1, 3, 16, 16)
     loss = head.loss(torch.full((1, 4, 192), -2.0), images, torch.ones(1, 4))
     assert loss.item() == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ('loss', 'message'),
+    [
+        (dict(type='Misspelt'), "type of a part='Misspelt' is unknown"),
+        (dict(type='PixelReconstructionLos'), "mean 'PixelReconstructionLoss'"),
+        (dict(type='PixelReconstructionLoss'), 'needs criterion=...: add it'),
+    ],
+)
+def test_a_bad_loss_is_named(loss, message):
+    """A class or key that does not exist is a message, not a traceback."""
+    with pytest.raises(DuGIError, match=message):
+        DuGIPretrainHead(loss)
+
+
+def test_tokens_that_fill_no_square_need_a_grid():
+    """Six tokens are 2x3 or 3x2: only the caller knows."""
+    head, tokens = DuGIPretrainHead(patch_size=8), torch.zeros(1, 6, 192)
+    with pytest.raises(DuGIError, match='6 tokens fill no square: give grid'):
+        head.unpatchify(tokens)
+    assert head.unpatchify(tokens, (2, 3)).shape == (1, 3, 16, 24)

@@ -40,19 +40,19 @@ def test_false_alarms_count_as_often_as_they_are_rare_in_crops():
     one[0, 0, 5, 0] = 50
     four[0, 0, 5, :4] = 50
     missed[0, 0, 0, 0] = -50
-    plain = SoftIoULoss(smooth=0.0)
-    strict = SoftIoULoss(smooth=0.0, false_alarm_weight=4.0)
+    plain = SoftIoULoss(smooth=1e-6)
+    strict = SoftIoULoss(smooth=1e-6, false_alarm_weight=4.0)
     assert strict(one, label).item() == pytest.approx(plain(four, label).item())
     assert strict(missed, label).item() == pytest.approx(plain(missed, label).item())
 
 
 def test_hard_masks_give_the_iou():
-    """With certain predictions and no smoothing it is the intersection over union."""
+    """Certain predictions, hardly smoothed: it is the intersection over union."""
     label = torch.zeros(1, 6, 6, dtype=torch.long)
     label[0, 1:3, 1:3] = 1
     logits = torch.full((1, 1, 6, 6), -50.0)
     logits[0, 0, 1:3, 2:5] = 50
-    loss = SoftIoULoss(smooth=0.0)(logits, label)
+    loss = SoftIoULoss(smooth=1e-6)(logits, label)
     assert loss.item() == pytest.approx(1 - 2 / 8)
 
 
@@ -64,11 +64,11 @@ def test_per_image_weighs_small_targets_alike():
     logits = torch.where(label == 1, 50.0, -50.0)[:, None]
     logits[1, 0, 0, 0] = -50
     losses = {
-        per_image: SoftIoULoss(per_image, smooth=0.0)(logits, label).item()
+        per_image: SoftIoULoss(per_image, smooth=1e-6)(logits, label).item()
         for per_image in (True, False)
     }
-    assert losses[True] == pytest.approx(0.5)
-    assert losses[False] == pytest.approx(1 / 101)
+    assert losses[True] == pytest.approx(0.5, rel=1e-5)
+    assert losses[False] == pytest.approx(1 / 101, rel=1e-5)
 
 
 def test_two_channels_equal_one():
@@ -116,3 +116,10 @@ def test_more_classes_are_refused():
     """Logits of a many-class model end in a message that says what to set."""
     with pytest.raises(DuGIError, match='3 classes.*num_classes=2'):
         SoftIoULoss()(torch.zeros(1, 3, 4, 4), torch.zeros(1, 4, 4, dtype=torch.long))
+
+
+@pytest.mark.parametrize('smooth', [0.0, -1.0])
+def test_no_smoothing_is_refused(smooth):
+    """An empty image that stays silent would score 0 / 0."""
+    with pytest.raises(DuGIError, match=f'smooth={smooth}: .* above 0, such as 1'):
+        SoftIoULoss(smooth=smooth)
