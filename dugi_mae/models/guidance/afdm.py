@@ -153,7 +153,9 @@ class AdaptiveFrequencyModulation(BaseModule):
         """
         if self.source == 'visible':
             images = self._fill_masked(images, token_mask)
-        filtered, ids = self.modulate(images), token_mask.ids_keep
+        # Filtered in fp32, embedded in the dtype that the model was cast to.
+        filtered = self.modulate(images).to(self.patch_embed.proj.weight.dtype)
+        ids = token_mask.ids_keep
         if self.align == 'gather':
             return self.patch_embed(filtered, ids)
         frequency = self.patch_embed(filtered).transpose(1, 2)

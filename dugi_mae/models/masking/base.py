@@ -7,6 +7,7 @@ from abc import ABCMeta, abstractmethod
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor
+from torch.nn import functional as F
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.models.layers import TokenEmbed
@@ -91,12 +92,15 @@ class EmbeddingMasking(BaseMasking):
         )
 
     def embed(self, images: Tensor) -> Tensor:
-        """``(B, C, H, W)`` -> ``(B, L, embed_dims)``, in fp32 outside autocast."""
-        check_channels(images, self.patch_embed.proj)
+        """``(B, C, H, W)`` -> ``(B, L, embed_dims)``, in fp32 whatever the model is."""
+        proj = self.patch_embed.proj
+        check_channels(images, proj)
         # As a convolution, like the released code: tokens with all but equal scores
         # are ordered by its rounding. cuDNN would round to TF32.
         with (
             torch.autocast(images.device.type, enabled=False),
             torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
         ):
-            return self.patch_embed.proj(images.float()).flatten(2).transpose(1, 2)
+            weight, bias = proj.weight.float(), proj.bias.float()
+            maps = F.conv2d(images.float(), weight, bias, proj.stride)
+            return maps.flatten(2).transpose(1, 2)

@@ -6,6 +6,8 @@ import pytest
 import torch
 from mmpretrain.registry import MODELS
 
+import dugi_mae.models  # noqa: F401
+
 ARCH = dict(embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)
 HALF = [torch.bfloat16, torch.float16]
 MASKINGS = [
@@ -68,3 +70,31 @@ def test_a_step_is_that_of_fp32(masking, dtype, device):
             assert half.dtype == torch.float32
             cosine = torch.cosine_similarity(half.flatten(), gradient.flatten(), dim=0)
             assert cosine > 0.95, name
+
+
+@pytest.mark.parametrize('dtype', [torch.float64, *HALF], ids=str)
+@pytest.mark.parametrize('masking', MASKINGS, ids=lambda m: m['type'])
+def test_a_whole_model_of_another_dtype_trains(masking, dtype):
+    """After ``model.to(dtype)`` loss, gradients and reconstruction are those of fp32.
+
+    The mask is computed in fp32 whatever the weights are.
+    """
+    model = build(masking).to(dtype)
+    plain = build(masking)
+    plain.load_state_dict(model.state_dict())
+    images = torch.randn(2, 3, 64, 96).to(dtype)
+    loss, wanted = (
+        m.loss(images.to(x))['loss']
+        for m, x in ((model, dtype), (plain, torch.float32))
+    )
+    assert loss.dtype == dtype
+    assert loss.item() == pytest.approx(wanted.item(), rel=0.02)
+    loss.backward()
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            assert weight.grad.isfinite().all(), name
+    result = model.reconstruct(images)
+    assert result.prediction.dtype == torch.float32
+    assert torch.equal(
+        result.token_mask.ids_keep, plain.masking(images.float()).ids_keep
+    )
