@@ -85,6 +85,9 @@ class _PlacedSampler(Sampler):
         skip(num_samples)
 
     def __getattr__(self, name: str) -> Any:
+        # A copy is asked for methods before it has anything to look them up in.
+        if name == 'sampler':
+            raise AttributeError(name)
         return getattr(self.sampler, name)
 
     def __iter__(self) -> Iterator[SampleIndex]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import random
 from pathlib import Path
@@ -39,6 +40,10 @@ class Record(Hook):
         self.rates[runner.iter] = runner.optim_wrapper.get_lr()['lr'][0]
         if runner.iter == self.stop:
             raise KeyboardInterrupt
+
+
+class Numbers(list):
+    """A data set, which, other than a list, takes attributes."""
 
 
 def disturb() -> None:
@@ -116,6 +121,16 @@ def test_an_index_travels():
     assert (index, index.place) == (3, (1, 5))
 
 
+def test_a_seeded_sampler_can_be_copied():
+    """A copy gives the same indices with the same places."""
+    loader = DataLoader(Numbers([10, 11, 12]), shuffle=False)
+    seed_samples(loader, 0)
+    sampler = loader.batch_sampler.sampler
+    places = [(index, index.place) for index in copy.copy(sampler)]
+    assert places == [(0, (0, 0)), (1, (0, 1)), (2, (0, 2))]
+    assert not hasattr(copy.deepcopy(sampler), 'set_epoch')
+
+
 def test_indices_of_the_batch_sampler():
     """A batch sampler that makes up indices still works; its set_epoch is found."""
 
@@ -127,9 +142,6 @@ def test_indices_of_the_batch_sampler():
     class Numbered(list):
         def set_epoch(self, epoch):
             self.epoch = epoch
-
-    class Numbers(list):
-        pass
 
     sampler = Numbered([1, 2])
     batches = Doubling(sampler, batch_size=2, drop_last=False)

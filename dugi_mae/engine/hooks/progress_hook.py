@@ -25,16 +25,19 @@ class ProgressBarHook(Hook):
         self.description = description
         self._bar: tqdm | None = None
 
-    def _open(self, runner: Runner, total: int, description: str) -> None:
-        self._bar = tqdm(total=total, desc=description, disable=runner.rank != 0)
+    def _open(
+        self, runner: Runner, total: int, description: str, done: int = 0
+    ) -> None:
+        self._bar = tqdm(
+            total=total, initial=done, desc=description, disable=runner.rank != 0
+        )
 
     def _close(self) -> None:
         self._bar.close()
 
     def before_train(self, runner: Runner) -> None:
         """Open the bar; a resumed run starts where it stopped."""
-        self._open(runner, runner.max_iters, self.description)
-        self._bar.update(runner.iter)
+        self._open(runner, runner.max_iters, self.description, runner.iter)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None

@@ -42,7 +42,8 @@ class ReconstructionHook(Hook):
 
     def after_train_iter(self, runner: Runner, batch_idx: int, *_, **__) -> None:
         """Log the filter of the guidance."""
-        afdm = getattr(self._model(runner).guidance, 'afdm', None)
+        guidance = getattr(self._model(runner), 'guidance', None)
+        afdm = getattr(guidance, 'afdm', None)
         if afdm is None:
             return
         hub = MessageHub.get_current_instance()

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import numbers
+
 from mmengine.optim import DefaultOptimWrapperConstructor
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
 from dugi_mae.errors import DuGIError
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _check_dict(name: str, value: object) -> None:
+    """Raise unless a setting is a dict."""
+    if not isinstance(value, dict):
+        raise DuGIError(f'{name}={value!r}: give a dict of settings')
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -26,6 +38,10 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         optim_wrapper_cfg: As in mmengine.
         paramwise_cfg: ``layer_decay_rate`` (required, in (0, 1]) besides mmengine's.
 
+    Raises:
+        DuGIError: If the rate, ``optimizer.lr`` or ``optimizer.weight_decay`` is no
+            number, or what holds settings is no dict.
+
     Example:
         >>> optim_wrapper = dict(
         ...     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=0.05),
@@ -36,26 +52,34 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     def __init__(
         self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None
     ) -> None:
+        optimizer = optim_wrapper_cfg.get('optimizer')
+        _check_dict('optim_wrapper.optimizer', optimizer)
+        _check_dict('paramwise_cfg', paramwise_cfg or {})
         paramwise_cfg = dict(
             norm_decay_mult=0.0, bias_decay_mult=0.0, flat_decay_mult=0.0
         ) | dict(paramwise_cfg or {})
+        custom_keys = paramwise_cfg.get('custom_keys', {})
+        _check_dict('paramwise_cfg.custom_keys', custom_keys)
+        for key, settings in custom_keys.items():
+            _check_dict(f'paramwise_cfg.custom_keys.{key}', settings)
         paramwise_cfg['custom_keys'] = {
             'pos_embed': dict(decay_mult=0.0),
             'cls_token': dict(decay_mult=0.0),
             'rel_pos_bias': dict(decay_mult=0.0),
-            **paramwise_cfg.get('custom_keys', {}),
+            **custom_keys,
         }
         rate = paramwise_cfg.get('layer_decay_rate')
-        if rate is None or not 0 < rate <= 1:
+        if not _is_number(rate) or not 0 < rate <= 1:
             raise DuGIError(
-                f'paramwise_cfg.layer_decay_rate={rate}: give a number in (0, 1], '
+                f'paramwise_cfg.layer_decay_rate={rate!r}: give a number in (0, 1], '
                 'such as 0.75'
             )
-        if optim_wrapper_cfg['optimizer'].get('weight_decay') is None:
-            raise DuGIError(
-                'optimizer.weight_decay is not set: layer decay chooses what is '
-                'decayed, give a number, 0 for none'
-            )
+        for key, example in dict(lr=1e-4, weight_decay=0.05).items():
+            if not _is_number(value := optimizer.get(key)):
+                raise DuGIError(
+                    f'optimizer.{key}={value!r}: layer decay scales it for each '
+                    f'parameter, give a number, such as {example}'
+                )
         self.layer_decay_rate = rate
         super().__init__(optim_wrapper_cfg, paramwise_cfg)
 
