@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whenever the process is killed."""
+"""mmengine's way of writing files, made safe against kills."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from pathlib import Path
 from mmengine.fileio import LocalBackend, register_backend
 
 from dugi_mae.errors import DuGIError
-
-#: What the names of unfinished files end with.
-TEMPORARY_SUFFIX = '.writing'
+from dugi_mae.utils.whole_files import TEMPORARY_SUFFIX, write_whole
 
 
 @register_backend('dugi_atomic')
@@ -35,22 +33,13 @@ class AtomicBackend(LocalBackend):
             DuGIError: If the disk is full or the folder cannot be written; an older
                 file of this name is left as it was.
         """
-        path = Path(filepath)
-        temporary = path.with_name(f'.{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}')
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open('wb') as file:
-                file.write(obj)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-            _sync_folder(path.parent)
+            write_whole(obj, filepath)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
             raise DuGIError(
-                f'{path} cannot be written ({error.strerror}): what was saved before '
-                'is whole; free space or correct the folder, then go on with --resume'
+                f'{filepath} cannot be written ({error.strerror}): what was saved '
+                'before is whole; free space or correct the folder, then go on with '
+                '--resume'
             ) from error
 
     def put_text(self, obj: str, filepath: str | Path, encoding: str = 'utf-8') -> None:
@@ -68,16 +57,6 @@ class AtomicBackend(LocalBackend):
                 with contextlib.suppress(FileNotFoundError):
                     os.remove(path)
         self._outdated.clear()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename outlast a power failure, where folders can be synced."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def remove_unfinished(folder: str | Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from mmengine.logging import print_log
 
 from dugi_mae.errors import DuGIError
+from dugi_mae.utils.checkpoint import expand_home
 
 #: What reading a damaged zip file may raise; ValueError for a name with null bytes.
 _DAMAGE = (
@@ -78,7 +79,8 @@ def check_whole(path: str | Path) -> None:
     Raises:
         DuGIError: If the file is damaged.
     """
-    if Path(path).is_file() and not is_whole(path):
+    path = expand_home(path)
+    if path.is_file() and not is_whole(path):
         raise DuGIError(
             f'checkpoint {path} is damaged or not of torch.save: name another one, or '
             'use --resume alone for the newest whole one in the work dir'

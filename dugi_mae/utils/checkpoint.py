@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
+import io
 import math
 import os
 import re
@@ -12,18 +11,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.ops import resize_pos_embed
 from dugi_mae.utils.only_weights import only_weights, unreadable
+from dugi_mae.utils.safetensors_files import pack_safetensors, read_safetensors
+from dugi_mae.utils.whole_files import write_whole
 
 #: The end of a published file's name; eight digits that are a date are none.
 _HASH_IN_NAME = re.compile(r'-(?!(?:19|20)\d{6}\.)([0-9a-f]{8})\.(?:pth|safetensors)$')
-#: Where our safetensors files hold what mmengine calls ``meta``, as JSON.
-_META = 'dugi_mae_meta'
 
 
 def adapt_input_channels(state_dict: dict, key: str, conv: nn.Conv2d) -> None:
@@ -65,19 +62,25 @@ def adapt_pos_embed(state_dict: dict, key: str, grid: tuple[int, int]) -> None:
         state_dict[key] = resize_pos_embed(embed, (side, side), grid)
 
 
+def expand_home(path: str | Path) -> Path:
+    """A path with ``~`` replaced, as mmengine does; unknown users' are left alone."""
+    return Path(os.path.expanduser(path))
+
+
 def check_checkpoint(path: str | Path, remedy: str = 'check the path') -> None:
     """Raise unless a path is that of a file.
 
     Args:
-        path: Where a checkpoint should be.
+        path: Where a checkpoint should be; ``~`` is the home folder.
         remedy: What the message advises where there is none.
 
     Raises:
         DuGIError: If it is a folder or is not there.
     """
-    if Path(path).is_dir():
+    path = expand_home(path)
+    if path.is_dir():
         raise DuGIError(f'checkpoint {path} is a folder: name the .pth file in it')
-    if not Path(path).is_file():
+    if not path.is_file():
         raise DuGIError(f'checkpoint {path} does not exist: {remedy}')
 
 
@@ -92,25 +95,6 @@ def _check_hash_in_name(path: Path) -> None:
         )
 
 
-def _read_safetensors(path: str | Path, device: str) -> dict:
-    """Tensors and text of a safetensors file, in the layout of mmengine."""
-    with safe_open(path, 'pt', device) as file:
-        state_dict = {key: file.get_tensor(key) for key in file.keys()}
-        text = file.metadata() or {}
-    meta = json.loads(text[_META]) if _META in text else text
-    return dict(state_dict=state_dict, meta=meta)
-
-
-def _save_safetensors(content: dict, path: Path) -> None:
-    """Write what :func:`_read_safetensors` reads; tuples become lists."""
-    # One entry: the order of several changes from run to run, and so would the hash.
-    text = {_META: json.dumps(content.get('meta', {}))}
-    # Tensors that share memory or are no whole block of it are refused as they are.
-    tensors = {k: v.detach().cpu().clone() for k, v in content['state_dict'].items()}
-    tensors = {k: v.contiguous() for k, v in tensors.items()}
-    path.write_bytes(save(tensors, text))
-
-
 def read_checkpoint(
     path: str | Path,
     map_location: str | torch.device | Callable | None = 'cpu',
@@ -120,7 +104,7 @@ def read_checkpoint(
 
     Args:
         path: A file written by mmengine, by a MAE-style script, by ``torch.save`` or by
-            safetensors (``.safetensors``).
+            safetensors (``.safetensors``); ``~`` is the home folder.
         map_location: Where its tensors are to lie, as in ``torch.load``.
         trust: Run what code the file contains. Only for files whose maker is known.
 
@@ -133,11 +117,12 @@ def read_checkpoint(
             load could build.
     """
     check_checkpoint(path)
-    _check_hash_in_name(Path(path))
+    path = expand_home(path)
+    _check_hash_in_name(path)
     try:
-        if Path(path).suffix == '.safetensors':
+        if path.suffix == '.safetensors':
             named = isinstance(map_location, (str, torch.device))
-            return _read_safetensors(path, str(map_location) if named else 'cpu')
+            return read_safetensors(path, str(map_location) if named else 'cpu')
         if trust:
             content = torch.load(path, map_location=map_location, weights_only=False)
         else:
@@ -153,9 +138,9 @@ def read_checkpoint(
 
 
 def file_sha256(path: str | Path) -> str:
-    """SHA-256 of a file, as ``sha256sum`` prints it."""
+    """SHA-256 of a file, as ``sha256sum`` prints it; ``~`` is the home folder."""
     digest = hashlib.sha256()
-    with Path(path).open('rb') as file:
+    with expand_home(path).open('rb') as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
@@ -219,25 +204,19 @@ def write_checkpoint(content: dict, path: str | Path) -> str:
     Raises:
         DuGIError: If the file cannot be written.
     """
-    path = Path(path)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    if Path(path).suffix == '.safetensors':
+        packed = pack_safetensors(content)
+    else:
+        # A buffer, not a name: torch would store the name, and equal weights would not
+        # give equal files.
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        packed = buffer.getvalue()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == '.safetensors':
-            _save_safetensors(content, temporary)
-        else:
-            # An open file, not a name: torch would store the name, and equal weights
-            # would not give equal files.
-            with temporary.open('wb') as file:
-                torch.save(content, file)
-        digest = file_sha256(temporary)
-        temporary.replace(path)
+        write_whole(packed, path)
     except OSError as error:
         raise DuGIError(f'{path} cannot be written: {error.strerror}') from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-    return digest
+    return hashlib.sha256(packed).hexdigest()
 
 
 def load_weights(model: nn.Module, path: str | Path) -> None:

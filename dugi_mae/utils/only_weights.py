@@ -16,6 +16,9 @@ from mmengine.logging import HistoryBuffer
 
 from dugi_mae.errors import DuGIError
 
+#: torch reads nothing where both are set; people set the second for old mmengine files.
+_FORCE, _FORCE_NOT = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
+
 
 def _history_buffer_method(owner: type, name: str) -> Callable:
     """Stand-in for ``getattr`` while unpickling mmengine's log buffers."""
@@ -78,21 +81,18 @@ def only_weights(path: str | Path) -> Iterator[None]:
     # HistoryBuffer.__setstate__ updates a dict of its class: a file must not change
     # how this process averages its logs.
     methods = dict(HistoryBuffer._statistics_methods)
-    variable = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
-    before = os.environ.get(variable)
+    before = {name: os.environ.pop(name, None) for name in (_FORCE, _FORCE_NOT)}
     # mmengine loads a second time with weights_only=False where the first load is
     # refused; torch lets this variable overrule that argument.
-    os.environ[variable] = '1'
+    os.environ[_FORCE] = '1'
     try:
         with torch.serialization.safe_globals(_safe_globals()):
             yield
     except pickle.UnpicklingError as error:
         raise unreadable(path, error) from error
     finally:
-        if before is None:
-            del os.environ[variable]
-        else:
-            os.environ[variable] = before
+        os.environ.pop(_FORCE, None)
+        os.environ.update({k: v for k, v in before.items() if v is not None})
         HistoryBuffer._statistics_methods.clear()
         HistoryBuffer._statistics_methods.update(methods)
 

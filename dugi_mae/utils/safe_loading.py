@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from mmengine.runner import CheckpointLoader
@@ -25,7 +24,7 @@ def load_from_safe_local(
     Raises:
         DuGIError: If the file is missing, damaged or holds more than weights.
     """
-    return read_checkpoint(Path(filename).expanduser(), map_location)
+    return read_checkpoint(filename, map_location)
 
 
 def _only_weights(loader: Callable) -> Callable:

@@ -53,11 +53,13 @@ def test_the_named_one_is_taken(work_dir):
 
 
 @pytest.mark.parametrize('damage', DAMAGES)
-def test_the_newest_whole_one_replaces_a_damaged_one(work_dir, damage):
+def test_the_newest_whole_one_replaces_a_damaged_one(work_dir, damage, log):
     """Every damage is seen, and the message names both files."""
-    damage(work_dir / 'epoch_10.pth')
-    assert not is_whole(work_dir / 'epoch_10.pth')
-    assert find_checkpoint(work_dir) == str(work_dir / 'epoch_9.pth')
+    last, before = work_dir / 'epoch_10.pth', work_dir / 'epoch_9.pth'
+    damage(last)
+    assert not is_whole(last)
+    assert find_checkpoint(work_dir) == str(before)
+    assert log == [f'{last} is damaged or gone: going on from {before}']
 
 
 def test_a_damaged_note(work_dir):
@@ -100,3 +102,11 @@ def test_a_named_file_is_checked(work_dir):
     with pytest.raises(DuGIError, match='epoch_10.pth is damaged') as caught:
         check_whole(work_dir / 'epoch_10.pth')
     assert '\n' not in str(caught.value)
+
+
+def test_a_file_in_the_home_folder_is_checked(work_dir, monkeypatch):
+    """``~`` is the home folder here, too."""
+    monkeypatch.setenv('HOME', str(work_dir))
+    truncate(work_dir / 'epoch_10.pth')
+    with pytest.raises(DuGIError, match='epoch_10.pth is damaged'):
+        check_whole('~/epoch_10.pth')

@@ -85,8 +85,11 @@ def test_full_disk(make_runner, monkeypatch):
     assert (folder / 'last_checkpoint').read_text() == str(folder / 'epoch_2.pth')
 
 
-def test_resume_falls_back(make_runner, caplog):
-    """A damaged last checkpoint is replaced with the one before; the run goes on."""
+def test_resume_falls_back(make_runner, read_log):
+    """A damaged last checkpoint is replaced with the one before; the run goes on.
+
+    The log of the run says so.
+    """
     runner = make_runner()
     runner.train()
     folder = Path(runner.work_dir)
@@ -95,6 +98,7 @@ def test_resume_falls_back(make_runner, caplog):
     resumed = make_runner(resume=True)
     resumed.train()
     assert resumed._load_from == str(folder / 'epoch_3.pth')
+    assert f'going on from {folder / "epoch_3.pth"}' in read_log(resumed)
     first, second = (r.model.layer.weight for r in (runner, resumed))
     assert torch.equal(first, second)
     assert is_whole(folder / 'epoch_4.pth')

@@ -18,6 +18,7 @@ from dugi_mae.utils.checkpoint import (
     adapt_input_channels,
     adapt_pos_embed,
     check_checkpoint,
+    file_sha256,
     load_weights,
     read_checkpoint,
     read_state_dict,
@@ -140,6 +141,21 @@ def test_a_malicious_file_runs_nothing(tmp_path, where, zipped):
     assert proof.is_dir()
 
 
+@pytest.mark.parametrize('name', ['WEIGHTS_ONLY', 'NO_WEIGHTS_ONLY'])
+def test_variables_of_torch_change_nothing(tmp_path, monkeypatch, name):
+    """A user may have set one for mmengine: files are read, code is not run."""
+    variable, proof = f'TORCH_FORCE_{name}_LOAD', tmp_path / 'it_ran'
+    monkeypatch.setenv(variable, '1')
+    before = dict(os.environ)
+    torch.save({'model': STATE}, tmp_path / 'good.pth')
+    assert same(read_state_dict(tmp_path / 'good.pth'))
+    torch.save({'model': STATE, 'x': Payload(os.mkdir, str(proof))}, tmp_path / 'x.pth')
+    with pytest.raises(DuGIError, match='x.pth cannot be read safely .it asks for'):
+        read_checkpoint(tmp_path / 'x.pth')
+    assert not proof.exists()
+    assert dict(os.environ) == before
+
+
 @pytest.mark.parametrize(
     ('owner', 'name'),
     [
@@ -212,6 +228,21 @@ def test_missing_files_and_folders_are_named(tmp_path):
         read_checkpoint(tmp_path / 'nowhere.pth')
     with pytest.raises(DuGIError, match='is a folder: name the .pth file'):
         read_checkpoint(tmp_path)
+
+
+def test_the_home_folder(tmp_path, monkeypatch):
+    """``~`` is the home folder wherever a file is named; other users' are no error."""
+    monkeypatch.setenv('HOME', str(tmp_path))
+    torch.save(STATE, tmp_path / 'x.pth')
+    check_checkpoint('~/x.pth')
+    assert same(read_state_dict('~/x.pth'))
+    assert file_sha256('~/x.pth') == file_sha256(tmp_path / 'x.pth')
+    for path in ('~/y.pth', '~no_such_user/y.pth'):
+        with pytest.raises(DuGIError, match='/y.pth does not exist'):
+            read_checkpoint(path)
+    (tmp_path / 'x.pth').rename(tmp_path / 'x-00000000.pth')
+    with pytest.raises(DuGIError, match='its name says 00000000'):
+        read_checkpoint('~/x-00000000.pth')
 
 
 def test_the_remedy_is_the_callers(tmp_path):
