@@ -16,7 +16,8 @@ from mmengine.logging import HistoryBuffer
 
 from dugi_mae.errors import DuGIError
 
-#: torch reads nothing where both are set; people set the second for old mmengine files.
+#: torch reads nothing where both are set, and the second is a known way to make old
+#: versions of mmengine load.
 _FORCE, _FORCE_NOT = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 
 
