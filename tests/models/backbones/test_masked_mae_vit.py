@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from mmpretrain.models.selfsup.mae import MAEViT
+from torch.nn import functional as F
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.models import MaskedMAEViT
@@ -15,7 +16,7 @@ ARCH = dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32)
 
 def toy(cls=MaskedMAEViT, **kwargs):
     """A toy ViT, weights drawn as for training."""
-    model = cls(arch=ARCH, img_size=64, **kwargs)
+    model = cls(**{'arch': ARCH, 'img_size': 64, **kwargs})
     model.init_weights()
     model.eval()
     return model
@@ -49,10 +50,25 @@ def test_a_masked_pixel_is_never_seen():
 
 @pytest.mark.parametrize(('height', 'width'), [(32, 96), (80, 48)])
 def test_non_square_images(height, width):
-    """Positions are interpolated to any grid."""
-    total = height // 16 * (width // 16)
+    """The tokens are those of a ViT that has the interpolated positions as its own."""
+    model, other = toy(), toy(img_size=(height, width))
+    model.pos_embed.data.normal_()
+    grid = height // 16, width // 16
+    cls_position, position = model.pos_embed.data.split([1, 16], dim=1)
+    maps = position.unflatten(1, (4, 4)).permute(0, 3, 1, 2)
+    maps = F.interpolate(maps, grid, mode='bicubic', align_corners=False)
+    position = maps.flatten(2).transpose(1, 2)
+    for name, value in model.named_parameters():
+        if name != 'pos_embed':
+            other.get_parameter(name).data.copy_(value)
+    other.pos_embed.data = torch.cat([cls_position, position], dim=1)
+
+    total = grid[0] * grid[1]
     token_mask = make_token_mask(torch.randperm(total)[:3][None], total)
-    assert toy()(torch.randn(1, 3, height, width), token_mask).shape == (1, 4, 16)
+    images = torch.randn(1, 3, height, width)
+    got = model(images, token_mask)
+    assert got.shape == (1, 4, 16)
+    torch.testing.assert_close(got, other(images, token_mask))
 
 
 def test_broken_patches_are_refused():
