@@ -199,58 +199,6 @@ def test_a_step_moves_late_layers_more(segmentor):
         torch.testing.assert_close(moved, torch.full_like(moved, scale))
 
 
-@pytest.mark.parametrize('rate', [None, 0, 1.5, -0.5, '0.5', True, float('nan')])
-def test_a_missing_or_wrong_rate_is_refused(segmentor, rate):
-    """No silent default: the rate must be named and lie in (0, 1]."""
-    paramwise = {} if rate is None else dict(layer_decay_rate=rate)
-    with pytest.raises(DuGIError, match=f'layer_decay_rate={rate!r}: give a number'):
-        groups(segmentor, **paramwise)
-
-
-@pytest.mark.parametrize('key', ['lr', 'weight_decay'])
-@pytest.mark.parametrize('value', [None, '1e-4'])
-def test_optimizer_settings_are_explained(key, value):
-    """What is scaled and decayed cannot be told without them: the key is named."""
-    optimizer = dict(type='AdamW', lr=LR, weight_decay=DECAY) | {key: value}
-    config = dict(optimizer={k: v for k, v in optimizer.items() if v is not None})
-    with pytest.raises(DuGIError, match=rf'optimizer\.{key}={value!r}: .*number'):
-        LayerDecayOptimWrapperConstructor(config, dict(layer_decay_rate=0.5))
-
-
-@pytest.mark.parametrize(
-    'config', [dict(), dict(optimizer=None), dict(optimizer='SGD')]
-)
-def test_a_missing_optimizer_is_named(config):
-    """The wrapper's config must hold the optimizer's."""
-    with pytest.raises(DuGIError, match='optim_wrapper.optimizer=.*: give a dict'):
-        LayerDecayOptimWrapperConstructor(config, dict(layer_decay_rate=0.5))
-
-
-@pytest.mark.parametrize(
-    ('paramwise', 'message'),
-    [
-        ([0.5], r'paramwise_cfg=\[0.5\]: give a dict'),
-        (dict(custom_keys=None), 'paramwise_cfg.custom_keys=None: give a dict'),
-        (
-            dict(custom_keys=['head']),
-            r"paramwise_cfg.custom_keys=\['head'\]: give a dict",
-        ),
-        (
-            dict(custom_keys=dict(head=10)),
-            'paramwise_cfg.custom_keys.head=10: give a d',
-        ),
-    ],
-)
-def test_settings_that_are_no_dict_are_named(paramwise, message):
-    """Each by its key, in one line."""
-    config = dict(optimizer=dict(type='AdamW', lr=LR, weight_decay=DECAY))
-    if isinstance(paramwise, dict):
-        paramwise = dict(layer_decay_rate=0.5) | paramwise
-    with pytest.raises(DuGIError, match=message) as caught:
-        LayerDecayOptimWrapperConstructor(config, paramwise)
-    assert '\n' not in str(caught.value)
-
-
 @pytest.mark.parametrize('with_backbone', [True, False])
 def test_a_backbone_without_levels_is_refused(with_backbone):
     """A backbone that cannot tell its levels is named."""
