@@ -25,9 +25,12 @@ tta_pipeline = [
     dict(
         type='TestTimeAug',
         transforms=[
-            # The least and the greatest scale of training: what is taken for a target
-            # at one of them often is not at the other.
-            [dict(type='Resize', scale_factor=s, keep_ratio=True) for s in (1.0, 1.5)],
+            # The scales of training: what is taken for a target at one of them often is
+            # not at the others.
+            [
+                dict(type='Resize', scale_factor=s, keep_ratio=True)
+                for s in (1.0, 1.25, 1.5)
+            ],
             # One list: of two flips in a row the hosts undo the second alone.
             [
                 dict(type='RandomFlip', prob=0.0),

@@ -82,14 +82,17 @@ def test_each_view_is_undone(tmp_path, model):
         model.module.postprocess_result(pixels[None, :1].float(), [sample])[0]
         for pixels, sample in views
     ]
-    # Three flips at scale 1, then at 1.5.
-    assert len(maps) == 6
-    assert len({pixels.numpy().tobytes() for pixels in data['inputs']}) == 6
-    plain, enlarged = ([m.seg_logits.data[0] for m in maps[i : i + 3]] for i in (0, 3))
+    # Three flips at each of the scales 1, 1.25 and 1.5.
+    assert len(maps) == 9
+    assert len({pixels.numpy().tobytes() for pixels in data['inputs']}) == 9
+    plain, *larger = (
+        [m.seg_logits.data[0] for m in maps[i : i + 3]] for i in (0, 3, 6)
+    )
     # One logit becomes a probability, which tells grey values apart up to 16.
     probability = torch.from_numpy(image).float().sigmoid()
     for result in plain:
         torch.testing.assert_close(result, probability)
-    assert enlarged[0].shape == probability.shape
-    for result in enlarged:
-        torch.testing.assert_close(result, enlarged[0])
+    for enlarged in larger:
+        assert enlarged[0].shape == probability.shape
+        for result in enlarged:
+            torch.testing.assert_close(result, enlarged[0])
