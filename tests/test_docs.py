@@ -122,7 +122,9 @@ def test_flags_exist(page):
         name = re.sub(r'(dist|slurm)_(\w+)\.sh', r'\2.py', tool)
         known = read(name)
         if 'add_common_arguments' in known:
-            known += ''.join(v for k, v in shared.items() if f'utils.{k} import' in known)
+            known += ''.join(
+                v for k, v in shared.items() if f'utils.{k} import' in known
+            )
         if name == 'tools/host_tool.py':
             known += host_tool_source(command) + "'--help'"
         flags = [word for word in command if word.startswith('--')]
@@ -253,3 +255,22 @@ def test_citation_has_the_package_version():
     version = re.search(r"__version__ = '(.+)'", read('dugi_mae/version.py')).group(1)
     assert str(citation['version']) == version
     assert citation['license'] == 'Apache-2.0'
+
+
+def test_every_promise_has_its_test():
+    """Each test that a promise names exists, in the file last named."""
+    files = {
+        path.name: path.read_text(encoding='utf-8')
+        for path in (ROOT / 'tests').rglob('test_*.py')
+    }
+    current, found = '', 0
+    for path, name in re.findall(
+        r'`([\w/]*\.py)?(?:::(\w+))?`', read('docs/promises.md')
+    ):
+        current = Path(path).name if path else current
+        if path.startswith('tests/') or name:
+            assert current in files, path
+            found += 1
+        if name:
+            assert f'def {name}(' in files[current], f'{current}::{name}'
+    assert found > 50
