@@ -14,3 +14,6 @@ strategy = dict(
         )
     ),
 )
+# No ReconstructionHook: it runs the model on the first process alone, which would wait
+# for the parameters of the others for ever.
+custom_hooks = []

@@ -82,11 +82,12 @@ class DuGIPretrainHead(MAEPretrainHead):
         """
         if pred.shape[1] == mask.shape[1]:
             return super().loss(pred, target, mask)
-        # A compiled graph cannot ask how many are masked without breaking.
-        if not torch.compiler.is_compiling() and mask.sum() != pred.shape[:2].numel():
+        # Shapes alone: how many are masked is on the GPU, and asking would wait for it.
+        if len(pred) != len(mask) or pred.shape[1] > mask.shape[1]:
             raise DuGIError(
-                f'prediction of shape {tuple(pred.shape)} covers neither all '
-                f'{mask.shape[1]} tokens nor the masked ones'
+                f'prediction of shape {tuple(pred.shape)} does not go with a mask for '
+                f'{len(mask)} images of {mask.shape[1]} tokens: predict all tokens or '
+                'the masked ones'
             )
         ids = mask.argsort(dim=1, descending=True, stable=True)[:, : pred.shape[1]]
         tokens = gather_tokens(self.construct_target(target), ids)

@@ -10,6 +10,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from dugi_mae.errors import DuGIError
 from dugi_mae.ops import TokenMask, grid_mask, patch_grid
 from dugi_mae.utils.arguments import check_arguments
 from dugi_mae.utils.registry import build_module
@@ -109,6 +110,13 @@ class DuGIMAE(BaseSelfSupervisor):
         """Masked-pixel loss of a batch, ``dict(loss=scalar)``."""
         images = _first_view(inputs)
         pred, token_mask = self.predict_tokens(images, masked_only=True)
+        total = token_mask.mask.shape[1]
+        masked = total - token_mask.ids_keep.shape[1]
+        if pred.shape[1] not in (total, masked):
+            raise DuGIError(
+                f'model.neck predicts {pred.shape[1]} tokens, an image has {total}: '
+                f'predict all {total} or the {masked} masked ones in raster order'
+            )
         return dict(loss=self.head.loss(pred, images, token_mask.mask))
 
     @torch.no_grad()

@@ -122,11 +122,27 @@ def test_channel_mismatch_is_explained():
 
 
 def test_prediction_of_a_wrong_length_is_named():
-    """A prediction that fits neither all nor the masked tokens is refused."""
+    """A prediction of more tokens or images than there are is refused."""
     head = DuGIPretrainHead(patch_size=8)
     mask = torch.tensor([[0.0, 1.0, 1.0, 0.0]])
-    with pytest.raises(DuGIError, match=r'shape \(1, 3, 192\) covers neither all 4'):
-        head.loss(torch.zeros(1, 3, 192), torch.zeros(1, 3, 16, 16), mask)
+    for batch, count in ((1, 5), (2, 2)):
+        shape = rf'shape \({batch}, {count}, 192\) .* 1 images of 4 tokens'
+        with pytest.raises(DuGIError, match=shape):
+            head.loss(torch.zeros(batch, count, 192), torch.zeros(1, 3, 16, 16), mask)
+
+
+def test_the_loss_never_waits_for_the_gpu(monkeypatch):
+    """No number of a tensor is asked for: a GPU would have to finish first."""
+
+    def refuse(self):
+        raise AssertionError('a tensor was read')
+
+    for name in ('item', '__bool__', '__int__', '__float__'):
+        monkeypatch.setattr(torch.Tensor, name, refuse)
+    mask = torch.tensor([[0.0, 1.0, 1.0, 0.0]])
+    head, images = DuGIPretrainHead(patch_size=8), torch.zeros(1, 3, 16, 16)
+    for count in (2, 4):
+        head.loss(torch.zeros(1, count, 192), images, mask)
 
 
 def test_another_loss_can_be_configured():

@@ -109,6 +109,21 @@ def test_any_size_and_channel_count(height, width, channels):
     assert token_mask.ids_keep.shape == (2, total - int(0.75 * total))
 
 
+class CutNeck(nn.Module):
+    """Predicts one token too few."""
+
+    def forward(self, tokens, token_mask, grid, masked_only):
+        """``(B, K, D)`` -> ``(B, L - K - 1, P * P * C)``."""
+        return tokens.new_zeros(len(tokens), token_mask.ids_masked.shape[1] - 1, 768)
+
+
+def test_a_prediction_of_other_tokens_is_refused():
+    """A neck of a user's own must predict all tokens or the masked ones."""
+    model = MODELS.build(toy_config() | dict(neck=CutNeck()))
+    with pytest.raises(DuGIError, match='predicts 14 tokens, .* 20 or the 15 masked'):
+        model.loss(torch.randn(2, 3, 64, 80))
+
+
 class ArgsortMasking(nn.Module):
     """MAE's own code: the masked tokens follow the visible ones in random order."""
 
