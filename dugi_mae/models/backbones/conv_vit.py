@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmpretrain.registry import MODELS
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dugi_mae.errors import DuGIError
+from dugi_mae.errors import DuGIError, check_choice
 from dugi_mae.models.layers import WindowAttention, init_transformer_weights
 from dugi_mae.utils.arguments import check_arguments
 
@@ -30,7 +30,7 @@ def spread_blocks(depth: int, count: int = 4) -> tuple[int, ...]:
 class ConvViT(ConvViTBase):
     """Hybrid convolution/attention encoder with a four-level feature pyramid.
 
-    F1, F2 and F3 are the raw stage outputs, F4 is F3 after 2x2 max pooling. Images of
+    F1, F2 and F3 are the raw stage outputs, F4 is F3 at half the resolution. Images of
     any size are zero-padded to a multiple of 32 inside, and the maps are cropped back
     to ``ceil(size / stride)``.
 
@@ -50,6 +50,11 @@ class ConvViT(ConvViTBase):
             ``None`` takes four spread evenly, 0, 3, 6 and 10 of 11.
         rel_pos_bias: Give the windowed blocks a learned relative position bias. It
             starts at zero and is not in pre-training checkpoints.
+        f4: How F4 comes from F3: ``'pool'`` is 2x2 max pooling; ``'conv'`` a 3x3
+            convolution of stride 2, BN and GELU (MCMAE's segmentation), which are not
+            in pre-training checkpoints.
+        layer_scale: Multiply the residual branches of stage 3 by a learned factor a
+            channel. They start at 1 and are not in pre-training checkpoints.
         img_size: Side of the square image the stored position embedding is made for.
         init_cfg: mmengine's initialisation config, for example
             ``dict(type='DuGIPretrained', checkpoint='...')``.
@@ -73,6 +78,8 @@ class ConvViT(ConvViTBase):
         window_size: int | None = None,
         global_blocks: Sequence[int] | None = None,
         rel_pos_bias: bool = False,
+        f4: str = 'pool',
+        layer_scale: bool = False,
         img_size: int = 224,
         init_cfg: dict | None = None,
     ) -> None:
@@ -88,7 +95,26 @@ class ConvViT(ConvViTBase):
         dims = (*self.arch.embed_dims, self.arch.embed_dims[-1])
         self.out_channels = tuple(dims[i] for i in self.out_indices)
         self._use_windows(window_size, global_blocks, rel_pos_bias)
+        self.down4 = self._make_down4(f4)
+        if layer_scale:
+            for block in self.blocks3:
+                block.add_layer_scale()
         self._freeze()
+
+    def _make_down4(self, f4: str) -> nn.Module:
+        """What makes F4 of F3."""
+        check_choice('f4', f4, ('pool', 'conv'))
+        if f4 == 'pool':
+            return nn.MaxPool2d(2)
+        if 3 not in self.out_indices:
+            raise DuGIError(
+                "f4='conv' would learn nothing, as F4 is not returned: add 3 to "
+                'out_indices, or leave f4 out'
+            )
+        dim = self.arch.embed_dims[-1]
+        conv = nn.Conv2d(dim, dim, 3, stride=2, padding=1, bias=False)
+        init_transformer_weights(conv)
+        return nn.Sequential(conv, nn.BatchNorm2d(dim), nn.GELU())
 
     def _use_windows(
         self,
@@ -179,7 +205,8 @@ class ConvViT(ConvViTBase):
         for block in self.blocks3:
             tokens = self.run_block(block, tokens, grid)
         maps.append(tokens.transpose(1, 2).unflatten(2, grid))
-        maps.append(F.max_pool2d(maps[-1], 2))
+        if 3 in self.out_indices:
+            maps.append(self.down4(maps[-1]))
         return tuple(
             maps[i][..., : -(-height // _STRIDES[i]), : -(-width // _STRIDES[i])]
             for i in self.out_indices

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 
 from mmengine.logging import print_log
 from mmengine.model import update_init_info
@@ -33,7 +34,7 @@ CONVERTED = (
     '.relative_position_bias_table',
 )
 #: Tensors that a backbone adds for fine-tuning; they start as they are.
-FINE_TUNING_ONLY = '.rel_pos_bias'
+FINE_TUNING_ONLY = re.compile(r'.*\.(rel_pos_bias|gamma_1|gamma_2)|down4\..*')
 
 
 @WEIGHT_INITIALIZERS.register_module()
@@ -98,9 +99,7 @@ class DuGIPretrained:
             )
         expected = module.state_dict()
         state_dict, dropped = self._encoder(state_dict, expected)
-        fit = load_and_compare(
-            module, state_dict, lambda key: key.endswith(FINE_TUNING_ONLY)
-        )
+        fit = load_and_compare(module, state_dict, FINE_TUNING_ONLY.fullmatch)
         if trouble := fit.trouble(self.strict):
             message = f'{self.checkpoint} does not fit {name}: it {trouble}: '
             if self.strict != 'warn':
@@ -108,10 +107,9 @@ class DuGIPretrained:
             print_log(message + fit.cause, 'current', logging.WARNING)
         loaded = expected.keys() & state_dict.keys()
         note = f', {dropped} used in pre-training only left out' if dropped else ''
-        if new := sum(
-            k.endswith(FINE_TUNING_ONLY) for k in expected.keys() - state_dict.keys()
-        ):
-            note += f', {new} of relative position bias start at zero'
+        lacking = expected.keys() - state_dict.keys()
+        if new := sum(map(bool, map(FINE_TUNING_ONLY.fullmatch, lacking))):
+            note += f', {new} used in fine-tuning only start fresh'
         print_log(
             f'Loaded {len(loaded) - len(fit.misshapen)}/{len(expected)} tensors of '
             f'{name} from {self.checkpoint}{note}, sha256 {digest}.',

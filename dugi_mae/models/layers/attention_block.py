@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -103,6 +104,13 @@ class AttentionBlock(nn.Module):
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
         self.norm2 = nn.LayerNorm(dim, eps=1e-6)
         self.mlp = Mlp(dim, int(dim * mlp_ratio))
+        self.gamma_1 = self.gamma_2 = None
+
+    def add_layer_scale(self) -> None:
+        """Multiply each residual branch by a factor a channel, which starts at 1."""
+        # Named as in MCMAE's fine-tuned checkpoints.
+        dim = self.norm1.normalized_shape
+        self.gamma_1, self.gamma_2 = (nn.Parameter(torch.ones(dim)) for _ in range(2))
 
     def forward(
         self,
@@ -120,5 +128,9 @@ class AttentionBlock(nn.Module):
             y = self.attn(y, grid)
         else:
             y, x = self.attn(y, grid, gather_tokens(y, ids)), gather_tokens(x, ids)
-        x = x + self.drop_path(y)
-        return x + self.drop_path(self.mlp(self.norm2(x)))
+        x = x + self.drop_path(_scale(y, self.gamma_1))
+        return x + self.drop_path(_scale(self.mlp(self.norm2(x)), self.gamma_2))
+
+
+def _scale(x: Tensor, gamma: Tensor | None) -> Tensor:
+    return x if gamma is None else x * gamma

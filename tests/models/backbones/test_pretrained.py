@@ -132,7 +132,7 @@ def test_relative_position_bias_starts_fresh(tmp_path, pretrained, log):
     )
     [line] = [m for m in log if m.startswith('Loaded')]
     assert f'Loaded {DENSE}/{DENSE + 1} tensors' in line
-    assert '1 of relative position bias start at zero, sha256' in line
+    assert '1 used in fine-tuning only start fresh, sha256' in line
 
 
 def test_registered_in_the_root(tmp_path, pretrained):
