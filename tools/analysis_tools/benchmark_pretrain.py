@@ -40,7 +40,7 @@ from dugi_mae.utils.registry import check_model
 
 IMPLS = ('dense', 'sparse')
 #: What grows in the growth tables: batch sizes, sides in pixels, mask ratios.
-GROWTH = dict(batch_size=(1, 2, 4, 8, 16), size=(224, 320, 448), mask_ratio=(0.5, 0.9))
+GROWTH = dict(batch_size=(1, 4, 16), size=(160, 320), mask_ratio=(0.5, 0.9))
 
 
 def parse_args() -> argparse.Namespace:
