@@ -154,7 +154,7 @@ def check_data(config: Config) -> None:
             # mmengine takes several test loaders, too.
             for one in loader if isinstance(loader, (list, tuple)) else [loader]:
                 if one is not None:
-                    dataset = one.get('dataset')
+                    dataset = one.get('dataset') if isinstance(one, dict) else one
                     _check_dataset(dataset, f'{key}.dataset', datasets, transforms)
 
 

@@ -134,6 +134,7 @@ def test_right_data_passes():
             r"pipeline\.0\.type='LoadInfaredImage' .* 'LoadInfraredImage'",
         ),
         ({'val_dataloader.dataset': 3}, 'val_dataloader.dataset=3 is no config'),
+        ({'val_dataloader': 3}, 'val_dataloader.dataset=3 is no config'),
     ],
 )
 def test_what_is_unknown_in_data_is_named(changes, message):
