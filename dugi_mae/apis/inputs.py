@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from numpy import ndarray
 
-from dugi_mae.datasets.pretrain import IMAGE_EXTENSIONS, walk_files
+from dugi_mae.datasets.lists import IMAGE_EXTENSIONS
+from dugi_mae.datasets.pretrain import walk_files
 from dugi_mae.datasets.transforms import LoadInfraredImage
 from dugi_mae.errors import DuGIError
 

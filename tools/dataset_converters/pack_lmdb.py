@@ -8,8 +8,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from dugi_mae.datasets.lists import IMAGE_EXTENSIONS
 from dugi_mae.datasets.lmdb import pack_lmdb
-from dugi_mae.datasets.pretrain import IMAGE_EXTENSIONS, find_images
+from dugi_mae.datasets.pretrain import find_images
 from dugi_mae.utils.cli import run_cli
 
 

@@ -30,9 +30,9 @@ from tqdm import tqdm
 
 import dugi_mae  # noqa: F401
 from dugi_mae.datasets.synthetic import write_dataset
-from dugi_mae.engine.atomic_backend import TEMPORARY_SUFFIX
 from dugi_mae.utils.checkpoint import read_checkpoint
 from dugi_mae.utils.cli import run_cli
+from dugi_mae.utils.whole_files import TEMPORARY_SUFFIX
 
 CONFIG = (
     Path(__file__).parents[2]

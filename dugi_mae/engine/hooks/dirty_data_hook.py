@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from dugi_mae.datasets.pretrain import BadFile, count_reasons
+from dugi_mae.datasets.bad_files import BadFile, count_reasons
 from dugi_mae.errors import DuGIError
 
 #: Name of the list in the work dir.
