@@ -29,17 +29,10 @@ def test_train_and_eval_return_the_model():
     assert model.train() is model
 
 
-def random_mask(batch: int, total: int, count: int):
-    """Unsorted visible tokens, other ones in every image."""
-    return make_token_mask(
-        torch.stack([torch.randperm(total)[:count] for _ in range(batch)]), total
-    )
-
-
 @pytest.mark.parametrize('count', [1, 3, 5])
 @pytest.mark.parametrize(('rows', 'cols'), [(4, 4), (2, 3), (1, 6), (5, 3)])
 @pytest.mark.parametrize('channels', [1, 3])
-def test_sparse_equals_dense(rows, cols, count, channels):
+def test_sparse_equals_dense(rows, cols, count, channels, random_mask):
     """Both ``impl`` agree to 1e-4, in values and in every gradient."""
     images = torch.randn(2, channels, 16 * rows, 16 * cols)
     token_mask = random_mask(2, rows * cols, count)
@@ -78,7 +71,7 @@ def test_rows_follow_ids_keep(impl):
 
 @pytest.mark.parametrize('impl', ['sparse', 'dense'])
 @pytest.mark.parametrize(('rows', 'cols', 'count'), [(4, 4, 4), (3, 5, 10)])
-def test_a_masked_pixel_is_never_seen(rows, cols, count, impl):
+def test_a_masked_pixel_is_never_seen(rows, cols, count, impl, random_mask):
     """Whatever stands in masked places, values and gradients are the same."""
     model = toy(impl)
     token_mask = random_mask(2, rows * cols, count)
@@ -110,7 +103,7 @@ def test_with_nothing_masked_it_is_the_dense_encoder(impl):
 
 
 @pytest.mark.parametrize('impl', ['sparse', 'dense'])
-def test_checkpointing_changes_nothing(impl):
+def test_checkpointing_changes_nothing(impl, random_mask):
     """``with_cp`` gives the same tokens and gradients."""
     images, token_mask = torch.randn(1, 3, 64, 64), random_mask(1, 16, 4)
     plain, cheap = toy(impl), toy(impl, with_cp=True)
@@ -127,7 +120,7 @@ def test_checkpointing_changes_nothing(impl):
 
 
 @pytest.mark.parametrize('impl', ['sparse', 'dense'])
-def test_images_of_a_batch_do_not_mix(impl):
+def test_images_of_a_batch_do_not_mix(impl, random_mask):
     """An image gives the same tokens alone."""
     model = toy(impl)
     images, token_mask = torch.randn(3, 3, 48, 64), random_mask(3, 12, 4)
@@ -139,13 +132,13 @@ def test_images_of_a_batch_do_not_mix(impl):
 
 @pytest.mark.parametrize('impl', ['sparse', 'dense'])
 @pytest.mark.parametrize(('batch', 'total'), [(2, 16), (1, 12), (3, 12)])
-def test_a_mask_of_other_images_is_refused(batch, total, impl):
+def test_a_mask_of_other_images_is_refused(batch, total, impl, random_mask):
     """Another grid or batch is named, not broadcast or cut."""
     with pytest.raises(DuGIError, match='2 images of 3x4 tokens .* one patch_size'):
         toy(impl)(torch.zeros(2, 3, 48, 64), random_mask(batch, total, 4))
 
 
-def test_bad_impl_and_broken_patches_are_named():
+def test_bad_impl_and_broken_patches_are_named(random_mask):
     """A misspelt ``impl`` fails when built, a broken patch when seen."""
     with pytest.raises(DuGIError, match="impl='sparce'.*did you mean 'sparse'"):
         MaskedConvViT(ARCH, impl='sparce')
@@ -153,7 +146,7 @@ def test_bad_impl_and_broken_patches_are_named():
         toy()(torch.zeros(1, 3, 40, 64), random_mask(1, 8, 2))
 
 
-def test_runs_under_autocast():
+def test_runs_under_autocast(random_mask):
     """Mixed precision gives finite tokens close to those of fp32, both ``impl``."""
     images, token_mask = torch.randn(1, 3, 64, 64), random_mask(1, 16, 4)
     for impl in ('sparse', 'dense'):

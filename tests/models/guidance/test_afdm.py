@@ -10,7 +10,6 @@ import torch
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.models import AdaptiveFrequencyModulation
-from dugi_mae.ops import make_token_mask
 
 
 def toy(**kwargs) -> AdaptiveFrequencyModulation:
@@ -18,13 +17,6 @@ def toy(**kwargs) -> AdaptiveFrequencyModulation:
     afdm = AdaptiveFrequencyModulation(16, **kwargs)
     afdm.patch_embed.proj.bias.data.normal_()
     return afdm
-
-
-def random_mask(batch: int, total: int, count: int):
-    """Unsorted visible tokens, other ones in every image."""
-    return make_token_mask(
-        torch.stack([torch.randperm(total)[:count] for _ in range(batch)]), total
-    )
 
 
 def filtered(images, mode='highpass', r=0.5, alpha=0.62, beta=7.4) -> np.ndarray:
@@ -86,7 +78,7 @@ def test_scalars_stay_in_their_ranges(value):
 @pytest.mark.parametrize('mode', ['highpass', 'lowpass'])
 @pytest.mark.parametrize('channels', [1, 3])
 @pytest.mark.parametrize(('rows', 'cols', 'count'), [(4, 4, 4), (3, 5, 7), (2, 3, 1)])
-def test_row_k_is_the_place_of_ids_keep(rows, cols, count, channels, mode):
+def test_row_k_is_the_place_of_ids_keep(rows, cols, count, channels, mode, random_mask):
     """F_freq[b, k] embeds patch ``ids_keep[b, k]`` of the filtered image."""
     afdm = toy(mode=mode, in_channels=channels)
     images = torch.randn(2, channels, 16 * rows, 16 * cols)
@@ -101,7 +93,7 @@ def test_row_k_is_the_place_of_ids_keep(rows, cols, count, channels, mode):
 
 
 @pytest.mark.parametrize(('rows', 'cols', 'count'), [(4, 4, 4), (3, 5, 5), (2, 3, 4)])
-def test_align_pool_averages_the_raster_order(rows, cols, count):
+def test_align_pool_averages_the_raster_order(rows, cols, count, random_mask):
     """Row k is the mean of tokens ``floor(k L / K)`` to ``ceil((k + 1) L / K) - 1``."""
     afdm = toy(align='pool')
     total = rows * cols
@@ -122,7 +114,7 @@ def paint(token_mask, rows: int, cols: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize('align', ['gather', 'pool'])
-def test_source_visible_sees_no_masked_pixel(align):
+def test_source_visible_sees_no_masked_pixel(align, random_mask):
     """Values and gradients of masked pixels have no influence."""
     afdm = toy(source='visible', align=align)
     token_mask = random_mask(2, 12, 4)
@@ -137,7 +129,7 @@ def test_source_visible_sees_no_masked_pixel(align):
     assert (images.grad * (1 - masked)).abs().sum() > 0
 
 
-def test_source_visible_fills_with_the_visible_mean():
+def test_source_visible_fills_with_the_visible_mean(random_mask):
     """It filters the image whose masked patches hold the mean of the visible ones."""
     afdm = toy(source='visible')
     token_mask = random_mask(1, 6, 2)
@@ -153,7 +145,7 @@ def test_source_visible_fills_with_the_visible_mean():
         np.testing.assert_allclose(got[0, k].detach().numpy(), want, atol=2e-4)
 
 
-def test_source_image_sees_the_whole_image():
+def test_source_image_sees_the_whole_image(random_mask):
     """As in the paper, masked pixels reach the guidance through the spectrum."""
     afdm = toy()
     token_mask = random_mask(1, 12, 4)
@@ -189,7 +181,7 @@ def test_gradient_of_the_raw_scalars():
         assert raw.grad.item() == pytest.approx(want, rel=2e-3, abs=1e-4)
 
 
-def test_gain_is_rebuilt_every_forward():
+def test_gain_is_rebuilt_every_forward(random_mask):
     """Two backward passes work, and a step of the optimizer changes the filter."""
     afdm = toy()
     images, token_mask = torch.randn(1, 3, 48, 48), random_mask(1, 9, 3)
@@ -205,7 +197,7 @@ def test_gain_is_rebuilt_every_forward():
     assert not torch.equal(*outs)
 
 
-def test_forward_creates_no_parameters():
+def test_forward_creates_no_parameters(random_mask):
     """Everything that is learned exists before the first image."""
     afdm = toy()
     before = {k: id(v) for k, v in afdm.named_parameters()}
@@ -214,7 +206,7 @@ def test_forward_creates_no_parameters():
     assert not list(afdm.buffers())
 
 
-def test_filter_stays_in_fp32_under_autocast():
+def test_filter_stays_in_fp32_under_autocast(random_mask):
     """Mixed precision changes neither the filtered image nor its dtype."""
     afdm, images = toy(), torch.randn(1, 3, 48, 40)
     want = afdm.modulate(images)
@@ -226,7 +218,7 @@ def test_filter_stays_in_fp32_under_autocast():
     assert torch.isfinite(tokens).all()
 
 
-def test_one_channel_model_takes_three_channel_weights():
+def test_one_channel_model_takes_three_channel_weights(random_mask):
     """Folded kernels give the tokens of the replicated image."""
     rgb, grey = toy(), toy(in_channels=1)
     grey.load_state_dict(rgb.state_dict())

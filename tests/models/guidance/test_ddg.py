@@ -23,13 +23,6 @@ def toy(**kwargs) -> DualDomainGuidance:
     return guidance
 
 
-def random_mask(batch: int, total: int, count: int):
-    """Unsorted visible tokens, other ones in every image."""
-    return make_token_mask(
-        torch.stack([torch.randperm(total)[:count] for _ in range(batch)]), total
-    )
-
-
 def norm(x, module):
     """LayerNorm by its formula, eps 1e-6."""
     centred = x - x.mean(dim=-1, keepdim=True)
@@ -83,7 +76,7 @@ def naive_refine(block, z, y):
 
 @pytest.mark.parametrize('depth', [1, 2, 3])
 @pytest.mark.parametrize(('rows', 'cols', 'count'), [(4, 4, 4), (2, 3, 5)])
-def test_blocks_equal_the_equations(rows, cols, count, depth):
+def test_blocks_equal_the_equations(rows, cols, count, depth, random_mask):
     """Injection first, refinement after it, the last block's output comes out."""
     guidance = toy(depth=depth)
     images = torch.randn(2, 3, 16 * rows, 16 * cols)
@@ -119,7 +112,7 @@ def test_keys_have_no_bias():
 
 
 @pytest.mark.parametrize('num_extra', [1, 2])
-def test_extra_tokens_pass_unchanged(num_extra):
+def test_extra_tokens_pass_unchanged(num_extra, random_mask):
     """Tokens without a place are split off, put back, and guide nobody."""
     guidance = toy(num_extra_tokens=num_extra)
     images, token_mask = torch.randn(2, 3, 48, 48), random_mask(2, 9, 4)
@@ -146,7 +139,7 @@ def test_rows_stay_with_their_places():
     assert not torch.allclose(two, three, atol=1e-4)
 
 
-def test_forward_creates_no_parameters_and_repeats():
+def test_forward_creates_no_parameters_and_repeats(random_mask):
     """Nothing is created in forward; two forward and backward passes work."""
     guidance = toy()
     before = {k: id(v) for k, v in guidance.named_parameters()}
@@ -159,7 +152,7 @@ def test_forward_creates_no_parameters_and_repeats():
     assert {k: id(v) for k, v in guidance.named_parameters()} == before
 
 
-def test_images_of_a_batch_do_not_mix():
+def test_images_of_a_batch_do_not_mix(random_mask):
     """The guidance of an image is the one it gets alone."""
     guidance = toy()
     images, token_mask = torch.randn(3, 3, 48, 64), random_mask(3, 12, 4)

@@ -8,7 +8,6 @@ from mmpretrain.models.heads import MAEPretrainHead
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.models import DuGIPretrainHead
-from dugi_mae.ops import make_token_mask
 
 
 def slow_loss(pred, images, mask, patch, norm_pix):
@@ -37,16 +36,9 @@ def slow_loss(pred, images, mask, patch, norm_pix):
     return sum(errors) / len(errors)
 
 
-def random_mask(batch: int, total: int, count: int):
-    """A mask with ``count`` visible tokens."""
-    return make_token_mask(
-        torch.stack([torch.randperm(total)[:count] for _ in range(batch)]), total
-    )
-
-
 @pytest.mark.parametrize('norm_pix', [False, True])
 @pytest.mark.parametrize('channels', [1, 3])
-def test_equals_the_parent_on_square_full_length_input(norm_pix, channels):
+def test_equals_the_parent_on_square_full_length_input(norm_pix, channels, random_mask):
     """On what the stock head can do, the result is the stock head's."""
     loss = dict(type='mmpretrain.PixelReconstructionLoss', criterion='L2')
     parent = MAEPretrainHead(loss, norm_pix, 8, channels)
@@ -61,7 +53,7 @@ def test_equals_the_parent_on_square_full_length_input(norm_pix, channels):
 @pytest.mark.parametrize('norm_pix', [False, True])
 @pytest.mark.parametrize('channels', [1, 3])
 @pytest.mark.parametrize(('height', 'width'), [(16, 24), (8, 32), (16, 16)])
-def test_loss_equals_the_loop(height, width, channels, norm_pix):
+def test_loss_equals_the_loop(height, width, channels, norm_pix, random_mask):
     """The mean over masked tokens only, non-square and one-channel too."""
     head = DuGIPretrainHead(norm_pix=norm_pix, patch_size=8, in_channels=channels)
     images = torch.randn(2, channels, height, width)

@@ -25,16 +25,9 @@ def toy_decoder(depth: int = 1, **kwargs) -> MaskedDecoder:
     return decoder
 
 
-def random_mask(batch: int, total: int, count: int):
-    """Unsorted visible tokens."""
-    return make_token_mask(
-        torch.stack([torch.randperm(total)[:count] for _ in range(batch)]), total
-    )
-
-
 @pytest.mark.parametrize('grid', [(3, 3), (2, 5), (4, 1)])
 @pytest.mark.parametrize('channels', [1, 3])
-def test_shapes_on_any_grid(grid, channels):
+def test_shapes_on_any_grid(grid, channels, random_mask):
     """``(B, K, D)`` becomes ``(B, L, P * P * C)``, non-square too."""
     total = grid[0] * grid[1]
     decoder = toy_decoder(out_channels=channels, patch_size=8, img_size=24)
@@ -45,7 +38,7 @@ def test_shapes_on_any_grid(grid, channels):
 
 @pytest.mark.parametrize('depth', [0, 1, 3])
 @pytest.mark.parametrize('num_extra', [0, 2])
-def test_masked_only_is_the_same_with_less_work(depth, num_extra):
+def test_masked_only_is_the_same_with_less_work(depth, num_extra, random_mask):
     """Values and every gradient equal those of the masked rows of the full output."""
     decoder = toy_decoder(depth=depth, num_extra_tokens=num_extra)
     token_mask = random_mask(2, 8, 3)
@@ -65,7 +58,7 @@ def test_masked_only_is_the_same_with_less_work(depth, num_extra):
 
 @pytest.mark.parametrize('grid', [(3, 3), (2, 4)])
 @pytest.mark.parametrize('num_extra', [0, 1, 2])
-def test_a_visible_token_moves_only_its_own_place(grid, num_extra):
+def test_a_visible_token_moves_only_its_own_place(grid, num_extra, random_mask):
     """Without attention a change of row k shows at place ``ids_keep[k]`` alone."""
     total = grid[0] * grid[1]
     decoder = toy_decoder(depth=0, num_extra_tokens=num_extra)
@@ -84,7 +77,7 @@ def test_a_visible_token_moves_only_its_own_place(grid, num_extra):
 
 
 @pytest.mark.parametrize('grid', [(3, 3), (2, 4)])
-def test_places_hold_token_or_mask_token_plus_position(grid):
+def test_places_hold_token_or_mask_token_plus_position(grid, random_mask):
     """The input of the blocks, place by place, and the way out, spelt out."""
     total = grid[0] * grid[1]
     decoder = toy_decoder(depth=0)
@@ -111,7 +104,7 @@ def test_places_hold_token_or_mask_token_plus_position(grid):
         torch.testing.assert_close(out[place], want, rtol=0, atol=1e-5)
 
 
-def test_extra_tokens_take_part_in_the_attention():
+def test_extra_tokens_take_part_in_the_attention(random_mask):
     """A class token reaches the predictions through the blocks, and is dropped."""
     decoder = toy_decoder(depth=1, num_extra_tokens=1)
     token_mask = random_mask(1, 9, 3)
