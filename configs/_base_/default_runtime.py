@@ -8,6 +8,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     # Raises where an `init_cfg` of type `Pretrained` did not load its backbone.
     pretrained_check=dict(type='PretrainedCheckHook'),
+    class_count=dict(type='ClassCountHook'),
     exact_resume=dict(type='ExactResumeHook'),
     numerical_guard=dict(type='NumericalGuardHook', max_in_a_row=10),
 )

@@ -1,6 +1,7 @@
 """Training machinery: hooks and optimizer constructors."""
 
 from .hooks import (
+    ClassCountHook,
     DirtyDataHook,
     ExactResumeHook,
     NumericalGuardHook,
@@ -12,6 +13,7 @@ from .hooks import (
 from .optimizers import LayerDecayOptimWrapperConstructor
 
 __all__ = [
+    'ClassCountHook',
     'DirtyDataHook',
     'ExactResumeHook',
     'LayerDecayOptimWrapperConstructor',
