@@ -9,11 +9,12 @@ import argparse
 
 from mmengine.config import Config
 from mmengine.evaluator import DumpResults
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.utils.checkpoint import check_checkpoint
+from dugi_mae.utils.checkpoint import check_checkpoint, load_weights
 from dugi_mae.utils.cli import add_common_arguments, load_config, run_cli
 
 
@@ -64,6 +65,14 @@ def enable_tta(config: Config, args: argparse.Namespace) -> None:
     config.model = dict(**config.tta_model, module=config.model)
 
 
+def check_fit(runner: Runner, checkpoint: str) -> None:
+    """Raise where the runner would only warn that parts of the model stay random."""
+    model = runner.model
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    load_weights(model, checkpoint)
+
+
 def main() -> None:
     """Build the runner of a config and test a checkpoint."""
     args = parse_args()
@@ -78,6 +87,7 @@ def main() -> None:
         enable_tta(config, args)
     build = RUNNERS.build if 'runner_type' in config else Runner.from_cfg
     runner = build(config)
+    check_fit(runner, args.checkpoint)
     if args.out:
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
     runner.test()

@@ -14,3 +14,5 @@ tta_model = dict(
     type='DetTTAModel',
     tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=300),
 )
+# Statistics of all processes: each has two images only.
+sync_bn = 'torch'

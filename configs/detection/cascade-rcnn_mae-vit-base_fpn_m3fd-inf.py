@@ -14,6 +14,12 @@ model = dict(
     ),
     neck=[
         dict(type='ViTPyramid', embed_dims=768),
-        dict(type='FPN', in_channels=[768] * 4, out_channels=256, num_outs=5),
+        dict(
+            type='FPN',
+            in_channels=[768] * 4,
+            out_channels=256,
+            num_outs=5,
+            norm_cfg=dict(type='BN'),
+        ),
     ],
 )

@@ -144,6 +144,19 @@ def test_custom_keys_multiply_the_scale(segmentor):
         assert found[name]['lr'] == pytest.approx(want), name
 
 
+@pytest.mark.parametrize(
+    ('settings', 'decay'), [(dict(lr_mult=0.1), 0), (dict(decay_mult=2.0), 2 * DECAY)]
+)
+def test_a_short_key_reaches_positions(segmentor, settings, decay):
+    """One shorter than ``pos_embed``: they follow it, undecayed unless it says so."""
+    segmentor.backbone.pos_embed.requires_grad_()
+    plain = groups(segmentor, layer_decay_rate=0.5)['backbone.pos_embed']
+    keyed = groups(segmentor, layer_decay_rate=0.5, custom_keys=dict(backbone=settings))
+    group = keyed['backbone.pos_embed']
+    assert group['lr'] == pytest.approx(settings.get('lr_mult', 1) * plain['lr'])
+    assert group['weight_decay'] == decay
+
+
 def test_settings_of_the_config_win(segmentor):
     """Decay of norms can be switched back on."""
     found = groups(segmentor, layer_decay_rate=0.5, norm_decay_mult=1.0)

@@ -70,6 +70,15 @@ def test_only_what_others_need(publish, trained, tmp_path, capsys):
     assert f'sha256 {digest}' in printed
 
 
+def test_nothing_else_is_touched(publish, trained):
+    """DST may be the source itself, or another file: only DST-HASH is written."""
+    before = trained.read_bytes()
+    publish(trained, trained)
+    (published,) = set(trained.parent.iterdir()) - {trained}
+    assert published.name.startswith('epoch_3-')
+    assert trained.read_bytes() == before
+
+
 def test_safetensors(publish, trained, tmp_path):
     """By the ending a file that cannot hold code, with the same content."""
     publish(trained, tmp_path / 'out' / 'tiny.safetensors')

@@ -88,7 +88,8 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
 def test_story(monkeypatch, tmp_path, pretrain_config, segmentation_config):
     """Pre-train, test, carry the encoder over, fine-tune, test with TTA and pictures.
 
-    The encoder that fine-tuning starts from is the pre-trained one, tensor by tensor.
+    The encoder that fine-tuning starts from is the pre-trained one, tensor by tensor. A
+    checkpoint without the head is not tested with a random one.
     """
     first = tmp_path / 'pretrain'
     run(monkeypatch, 'train.py', pretrain_config, '--work-dir', first)
@@ -116,6 +117,9 @@ def test_story(monkeypatch, tmp_path, pretrain_config, segmentation_config):
     assert f'Loaded {len(encoder)}/{len(encoder)} tensors of ConvViT' in log
     source = weights(checkpoint)
     assert all(torch.equal(value, source[key]) for key, value in encoder.items())
+
+    with pytest.raises(DuGIError, match='epoch_2.pth does not fit the config: .*head'):
+        run(monkeypatch, 'test.py', segmentation_config, checkpoint)
 
     pictures, dump = tmp_path / 'pictures', tmp_path / 'predictions.pkl'
     flags = ['--work-dir', tested, '--out', dump, '--show-dir', pictures]

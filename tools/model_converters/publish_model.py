@@ -63,11 +63,13 @@ def main() -> None:
     meta = meta if isinstance(meta, dict) else {}
     meta = {k: v for k, v in meta.items() if k in KEPT_META}
     meta['dugi_mae_version'] = __version__
-    digest = write_checkpoint(dict(state_dict=state_dict, meta=meta), destination)
+    # DST itself may be SRC, or somebody's older file.
+    draft = destination.with_name(f'.{destination.stem}.draft{destination.suffix}')
+    digest = write_checkpoint(dict(state_dict=state_dict, meta=meta), draft)
     final = destination.with_name(
         f'{destination.stem}-{digest[:8]}{destination.suffix}'
     )
-    destination.replace(final)
+    draft.replace(final)
     print(
         f'{len(state_dict)} tensors kept; left out: {", ".join(left_out) or "nothing"}'
     )

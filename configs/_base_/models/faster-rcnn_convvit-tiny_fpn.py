@@ -15,5 +15,8 @@ model = dict(
         drop_path_rate=0.1,
         init_cfg=dict(type='DuGIPretrained', checkpoint=None),
     ),
-    neck=dict(in_channels=[64, 128, 192, 192]),
+    # The encoder has no output norms: its later maps are a dozen times as large as its
+    # first one, and most of each is the same everywhere. As in MCMAE the neck evens
+    # them out.
+    neck=dict(in_channels=[64, 128, 192, 192], norm_cfg=dict(type='BN')),
 )

@@ -10,6 +10,10 @@ from torch import nn
 
 from dugi_mae.errors import DuGIError
 
+#: Parts of names of parameters that are neither norms nor vectors, and yet no weights.
+#: Not custom keys: mmengine would let them win over a shorter one of the user's.
+_UNDECAYED = ('pos_embed', 'cls_token', 'rel_pos_bias')
+
 
 def _is_number(value: object) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
@@ -62,12 +66,6 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         _check_dict('paramwise_cfg.custom_keys', custom_keys)
         for key, settings in custom_keys.items():
             _check_dict(f'paramwise_cfg.custom_keys.{key}', settings)
-        paramwise_cfg['custom_keys'] = {
-            'pos_embed': dict(decay_mult=0.0),
-            'cls_token': dict(decay_mult=0.0),
-            'rel_pos_bias': dict(decay_mult=0.0),
-            **custom_keys,
-        }
         rate = paramwise_cfg.get('layer_decay_rate')
         if not _is_number(rate) or not 0 < rate <= 1:
             raise DuGIError(
@@ -110,6 +108,11 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         level, num_levels = self._backbone.get_layer_depth(
             name.removeprefix('module.'), 'backbone.'
         )
+        if any(part in name for part in _UNDECAYED) and not any(
+            key in name and 'decay_mult' in settings
+            for key, settings in self.paramwise_cfg.get('custom_keys', {}).items()
+        ):
+            group['weight_decay'] = 0.0
         scale = self.layer_decay_rate ** (num_levels - 1 - level)
         group['lr'] = group.get('lr', self.base_lr) * scale
         group['lr_scale'] = scale
