@@ -116,6 +116,34 @@ def faster_rcnn(channels: int) -> dict:
     )
 
 
+def plain_vit() -> dict:
+    """The same detector over a plain ViT and our pyramid."""
+    config = faster_rcnn(3)
+    config['backbone'] = dict(
+        type='mmpretrain.VisionTransformer',
+        arch=dict(embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=32),
+        img_size=64,
+        patch_size=16,
+        out_type='featmap',
+    )
+    fpn = config['neck'] | dict(in_channels=[16] * 4)
+    config['neck'] = [dict(type='ViTPyramid', embed_dims=16), fpn]
+    return config
+
+
+@pytest.mark.parametrize('config', [faster_rcnn(3), plain_vit()], ids=['ours', 'vit'])
+def test_regions_are_cut_from_their_place(config):
+    """mmcv's RoIAlign gives what torchvision's gives; the maps it misreads are gone."""
+    mmdet = pytest.importorskip('mmdet.registry')
+    roi_align = pytest.importorskip('torchvision.ops').roi_align
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        model = mmdet.MODELS.build(ConfigDict(config)).eval()
+    maps = model.extract_feat(torch.randn(2, 3, 64, 96))
+    rois = torch.tensor([[0, 3.2, 4.1, 40.0, 33.0], [1, 50.0, 10.0, 80.0, 60.0]])
+    cut = model.roi_head.bbox_roi_extractor(maps[:1], rois)
+    assert torch.allclose(cut, roi_align(maps[0], rois, 3, 1 / 4, 0, True), atol=1e-6)
+
+
 @pytest.mark.parametrize('channels', [1, 3])
 def test_faster_rcnn(channels):
     """A stock mmdet detector with FPN trains on and predicts from F1..F4."""

@@ -207,7 +207,11 @@ class ConvViT(ConvViTBase):
         maps.append(tokens.transpose(1, 2).unflatten(2, grid))
         if 3 in self.out_indices:
             maps.append(self.down4(maps[-1]))
+        # Contiguous: mmcv's RoIAlign takes the memory of any other map for that of a
+        # contiguous one, without a word (open-mmlab/mmcv#2203).
         return tuple(
-            maps[i][..., : -(-height // _STRIDES[i]), : -(-width // _STRIDES[i])]
+            maps[i][
+                ..., : -(-height // _STRIDES[i]), : -(-width // _STRIDES[i])
+            ].contiguous()
             for i in self.out_indices
         )

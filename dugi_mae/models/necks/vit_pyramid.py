@@ -66,5 +66,8 @@ class ViTPyramid(BaseModule):
                 f'ViTPyramid got {len(maps)} maps: let the backbone return its last '
                 "one (out_type='featmap', out_indices=-1)"
             )
+        # mmpretrain's map is a transposed view of tokens, which mmcv's RoIAlign behind
+        # an FPN would misread (open-mmlab/mmcv#2203).
+        image = maps[0].contiguous()
         levels = (self.stride4, self.stride8, self.stride16, self.stride32)
-        return tuple(level(maps[0]) for level in levels)
+        return tuple(level(image).contiguous() for level in levels)
