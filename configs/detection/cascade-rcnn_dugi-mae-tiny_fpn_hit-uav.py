@@ -6,8 +6,8 @@ _base_ = [
     '../_base_/det_runtime.py',
 ]
 model = dict(
-    # Half of people are less than 15 pixels wide: anchors from 16 pixels on.
-    rpn_head=dict(anchor_generator=dict(scales=[4])),
+    # Half of people are at most 11 pixels wide: anchors from 12 pixels on.
+    rpn_head=dict(anchor_generator=dict(scales=[3, 5])),
     roi_head=dict(
         bbox_head=[
             dict(

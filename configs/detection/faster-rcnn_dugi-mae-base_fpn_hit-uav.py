@@ -9,7 +9,7 @@ _base_ = [
 model = dict(
     backbone=dict(arch='base', window_size=16, rel_pos_bias=True),
     neck=dict(in_channels=[256, 384, 768, 768]),
-    # Half of people are less than 15 pixels wide: anchors from 16 pixels on.
-    rpn_head=dict(anchor_generator=dict(scales=[4])),
+    # Half of people are at most 11 pixels wide: anchors from 12 pixels on.
+    rpn_head=dict(anchor_generator=dict(scales=[3, 5])),
     roi_head=dict(bbox_head=dict(num_classes=4)),
 )

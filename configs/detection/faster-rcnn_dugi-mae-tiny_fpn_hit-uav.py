@@ -11,8 +11,8 @@ model = dict(
     rpn_head=dict(
         in_channels=64,
         feat_channels=64,
-        # Half of people are less than 12 pixels wide. These anchors are from 12 pixels on
-        # and meet 48 % of objects with an IoU of 0.7; stock ones, from 32 on, meet few.
+        # Half of people are at most 11 pixels wide: with these anchors, from 12 pixels on,
+        # 44 % of people have one of IoU 0.7, with the stock ones, from 32 on, 2 %.
         anchor_generator=dict(scales=[3, 5]),
     ),
     roi_head=dict(
