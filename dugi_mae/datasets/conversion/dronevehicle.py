@@ -106,7 +106,7 @@ def convert(source: Path, out: Path) -> list[str]:
     Raises:
         DuGIError: If something is missing or damaged.
     """
-    check_out(source, out)
+    check_out(source, out, 'annotations', *(f'images/{split}' for split in SPLITS))
     root = step_into(source, 'DroneVehicle')
     here = subfolders(root)
     splits = [split for split in SPLITS if split in here]

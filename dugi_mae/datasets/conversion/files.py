@@ -75,8 +75,8 @@ def link_folder(folder: Path, link: Path) -> str:
         temporary.replace(link)
     except OSError as error:
         raise DuGIError(
-            f'link {link} cannot be made ({error.strerror}): name an OUT on a disk '
-            'that has symbolic links'
+            f'link {link} cannot be made ({error.strerror}): name another OUT, '
+            'on a disk that has symbolic links'
         ) from None
     finally:
         with contextlib.suppress(OSError):

@@ -85,13 +85,31 @@ def image_size(path: Path) -> tuple[int, int]:
         raise DuGIError(f'image {path} is damaged: copy it again') from None
 
 
-def check_out(source: Path, out: Path) -> None:
-    """Make sure that the source exists and that nothing will be written into it.
+def check_out(source: Path, out: Path, *names: str) -> None:
+    """Make sure that the source exists and that nothing will be written into one.
+
+    Args:
+        source: The source.
+        out: Folder to write to.
+        names: Folders below ``out`` that get files. A link there, as an earlier run
+            leaves one, may lead into the source of any set.
 
     Raises:
-        DuGIError: If the source is missing or ``out`` lies in it.
+        DuGIError: If the source is missing, ``out`` is a file or lies in the source, or
+            one of the folders leads out of ``out``.
     """
     if not source.is_dir():
         raise DuGIError(f'folder {source} does not exist: correct SRC')
-    if out.resolve().is_relative_to(source.resolve()):
-        raise DuGIError(f'OUT {out} lies in SRC {source}: name a folder elsewhere')
+    if out.exists() and not out.is_dir():
+        raise DuGIError(f'OUT {out} is a file: name a folder')
+    for folder in (out, *(out / name for name in names)):
+        place = folder.resolve()
+        if not place.is_relative_to(out.resolve()):
+            raise DuGIError(
+                f'{folder} is a link that leads to {place}, where files would be '
+                'written: remove it or name another OUT'
+            )
+        if place.is_relative_to(source.resolve()):
+            raise DuGIError(
+                f'OUT {folder} lies in SRC {source}: name a folder elsewhere'
+            )

@@ -128,7 +128,7 @@ def convert(
     Raises:
         DuGIError: If something is missing or damaged.
     """
-    check_out(source, out)
+    check_out(source, out, 'masks')
     if (train is None) != (test is None):
         raise DuGIError('only one of --train and --test is named: name both')
     root = step_into(source, 'IRSTD-1k', 'IRSTD1k')

@@ -38,7 +38,7 @@ def convert(source: Path, out: Path) -> list[str]:
     Raises:
         DuGIError: If something is missing or damaged.
     """
-    check_out(source, out)
+    check_out(source, out, 'annotations')
     root = step_into(source, 'LLVIP')
     infrared = find_folder(root, 'infrared')
     images = {split: images_by_stem(find_folder(infrared, split)) for split in SPLITS}

@@ -48,7 +48,7 @@ def convert(
     Raises:
         DuGIError: If something is missing or damaged.
     """
-    check_out(source, out)
+    check_out(source, out, 'annotations', 'splits')
     root = step_into(source, 'M3FD_Detection')
     folder = find_folder(root, 'Ir', 'infrared')
     images = images_by_stem(folder)

@@ -97,7 +97,7 @@ def convert(source: Path, out: Path) -> list[str]:
     Raises:
         DuGIError: If something is missing or damaged.
     """
-    check_out(source, out)
+    check_out(source, out, 'splits', 'thermal')
     root = step_into(source, 'ir_seg_dataset')
     image_folder, label_folder = (
         find_folder(root, name) for name in ('images', 'labels')

@@ -103,7 +103,7 @@ def convert(source: Path, out: Path, subset: bool = False) -> list[str]:
     Raises:
         DuGIError: If something is missing, damaged or not of this set.
     """
-    check_out(source, out)
+    check_out(source, out, 'splits', *OFFICIAL)
     root = step_into(source, 'MSRS')
     folders = {split: find_folder(root, split) for split in OFFICIAL}
     splits, lines = {}, []

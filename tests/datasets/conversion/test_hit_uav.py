@@ -117,8 +117,10 @@ def test_bad_folders(hit_uav, tmp_path):
     with pytest.raises(DuGIError, match='out/images is in the way of a link'):
         convert(hit_uav, tmp_path / 'out')
     (tmp_path / 'file').touch()
-    with pytest.raises(DuGIError, match='file/images cannot be made'):
+    with pytest.raises(DuGIError, match='OUT .*/file is a file: name a folder'):
         convert(hit_uav, tmp_path / 'file')
+    with pytest.raises(DuGIError, match='file/x/images cannot be made .*another OUT, '):
+        convert(hit_uav, tmp_path / 'file' / 'x')
 
 
 @pytest.mark.real_data

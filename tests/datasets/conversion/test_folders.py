@@ -1,0 +1,71 @@
+"""Where converters may write, and what they read off an image's header."""
+
+from __future__ import annotations
+
+import pytest
+
+from dugi_mae.datasets.conversion.dronevehicle import convert as convert_dronevehicle
+from dugi_mae.datasets.conversion.folders import check_out
+from dugi_mae.datasets.conversion.hit_uav import convert as convert_hit_uav
+from dugi_mae.datasets.conversion.irstd1k import convert as convert_irstd1k
+from dugi_mae.datasets.conversion.m3fd import convert as convert_m3fd
+from dugi_mae.datasets.conversion.mfnet import convert as convert_mfnet
+from dugi_mae.errors import DuGIError
+
+
+def contents(folder) -> dict:
+    """Every file below a folder, with its bytes."""
+    return {path: path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ('name', 'convert', 'link', 'target'),
+    [
+        ('irstd1k', convert_irstd1k, 'masks', 'IRSTD1k_Label'),
+        ('mfnet', convert_mfnet, 'thermal', 'images'),
+        ('hit_uav', convert_hit_uav, 'annotations', 'normal_json/annotations'),
+        ('dronevehicle', convert_dronevehicle, 'images/train', 'train/trainimgr'),
+    ],
+)
+def test_no_link_of_out_leads_into_the_source(
+    request, tmp_path, name, convert, link, target
+):
+    """A folder that gets files and is a link is refused; the source stays as it is."""
+    source, out = request.getfixturevalue(name), tmp_path / 'out'
+    before = contents(source)
+    (out / link).parent.mkdir(parents=True)
+    (out / link).symlink_to(source / target)
+    with pytest.raises(DuGIError, match=f'^{out}/{link} is a link .*: remove it or na'):
+        convert(source, out)
+    assert contents(source) == before
+
+
+def test_nor_into_another_source(m3fd, dronevehicle, tmp_path):
+    """The link that one converter leaves takes no images of another one."""
+    before = contents(m3fd)
+    convert_m3fd(m3fd, tmp_path / 'out')
+    with pytest.raises(DuGIError, match='out/images/train is a link that leads to'):
+        convert_dronevehicle(dronevehicle, tmp_path / 'out')
+    assert contents(m3fd) == before
+
+
+@pytest.mark.parametrize(
+    ('source', 'out', 'message'),
+    [
+        ('gone', 'out', 'folder .*/gone does not exist: correct SRC'),
+        ('set', 'file', 'OUT .*/file is a file: name a folder'),
+        ('set', 'set/x', 'OUT .*set/x lies in SRC .*set: name a folder elsewhere'),
+        ('o/images', 'o', 'OUT .*o/images lies in SRC .*o/images: name a folder'),
+        ('set', 'o', None),
+    ],
+)
+def test_where_out_may_be(tmp_path, source, out, message):
+    """A folder outside of the source, and so are the folders that get files."""
+    for name in ('set', 'o/images'):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / 'file').touch()
+    arguments = tmp_path / source, tmp_path / out, 'images'
+    if message is None:
+        return check_out(*arguments)
+    with pytest.raises(DuGIError, match=f'^{message}'):
+        check_out(*arguments)
