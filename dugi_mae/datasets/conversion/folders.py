@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from PIL import Image
@@ -83,6 +84,23 @@ def image_size(path: Path) -> tuple[int, int]:
         raise DuGIError(f'image {path} does not exist: copy the set whole') from None
     except Exception:  # Pillow raises many kinds on damaged files
         raise DuGIError(f'image {path} is damaged: copy it again') from None
+
+
+def check_apart(
+    folders: Mapping[str, Path], names: Mapping[str, Iterable[str]]
+) -> None:
+    """Raise if an image is in both official parts of a set.
+
+    Args:
+        folders: Those of ``'train'`` and ``'test'``, for the message.
+        names: The images of each.
+    """
+    shared = sorted(set(names['train']) & set(names['test']))
+    if shared:
+        raise DuGIError(
+            f'{shared[0]} is in both {folders["train"]} and {folders["test"]} '
+            f'({len(shared)} images are): give the set as released'
+        )
 
 
 def check_out(source: Path, out: Path, *names: str) -> None:

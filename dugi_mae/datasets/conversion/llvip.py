@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dugi_mae.datasets.conversion.builder import CocoBuilder, write_annotations
 from dugi_mae.datasets.conversion.folders import (
+    check_apart,
     check_out,
     find_folder,
     images_by_stem,
@@ -41,7 +42,9 @@ def convert(source: Path, out: Path) -> list[str]:
     check_out(source, out, 'annotations')
     root = step_into(source, 'LLVIP')
     infrared = find_folder(root, 'infrared')
-    images = {split: images_by_stem(find_folder(infrared, split)) for split in SPLITS}
+    folders = {split: find_folder(infrared, split) for split in SPLITS}
+    images = {split: images_by_stem(folder) for split, folder in folders.items()}
+    check_apart(folders, images)
     annotations = annotations_by_stem(find_folder(root, 'Annotations', 'Annotation'))
     check_images(annotations, images['train'] | images['test'], infrared)
     builders = [CocoBuilder(split, CLASSES) for split in SPLITS]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dugi_mae.datasets.conversion.files import link_folder
 from dugi_mae.datasets.conversion.folders import (
+    check_apart,
     check_out,
     find_folder,
     images_by_stem,
@@ -110,12 +111,7 @@ def convert(source: Path, out: Path, subset: bool = False) -> list[str]:
     for split, folder in folders.items():
         splits[split], counted = read_split(folder, split)
         lines += counted
-    shared = sorted(set(splits['train']) & set(splits['test']))
-    if shared:
-        raise DuGIError(
-            f'{shared[0]} is in both {folders["train"]} and {folders["test"]} '
-            f'({len(shared)} images are): give the set as released'
-        )
+    check_apart(folders, splits)
     for split, number in OFFICIAL.items():
         if len(splits[split]) != number and not subset:
             raise DuGIError(
