@@ -68,7 +68,8 @@ class InfraredCocoDataset(CocoDataset):
 
     Raises:
         DuGIError: If a folder, the file or an image is missing, the file is damaged or
-            empty, a class is not in it, or ``filter_cfg`` leaves no image.
+            empty, a class is not in it, a training file has no box, or ``filter_cfg``
+            leaves no image.
     """
 
     METAINFO: dict = {}
@@ -129,7 +130,14 @@ class InfraredCocoDataset(CocoDataset):
                 logger='current',
                 level=logging.WARNING,
             )
-        return coco_api(select_classes(content, classes, path))
+        content = select_classes(content, classes, path)
+        if not self.test_mode and not content['annotations']:
+            raise DuGIError(
+                f'annotation file {path} has no box of the classes '
+                f'{", ".join(classes)}: training needs some, correct ann_file or '
+                'metainfo.classes'
+            )
+        return coco_api(content)
 
     def _remedy(self) -> str:
         """How annotation files of this set come about."""

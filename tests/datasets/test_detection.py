@@ -225,6 +225,17 @@ def test_bad_files(tmp_path, coco, text, message):
         build(tmp_path)
 
 
+@pytest.mark.parametrize('classes', [None, ('Car',)])
+def test_training_needs_a_box(tmp_path, coco, classes):
+    """Without any box, or any of the classes wanted, a set serves tests alone."""
+    coco['annotations'] = coco['annotations'][: 2 if classes else 0]
+    write(tmp_path, coco)
+    metainfo = dict(classes=classes) if classes else {}
+    assert len(build(tmp_path, metainfo=metainfo, test_mode=True)) == 3
+    with pytest.raises(DuGIError, match='train.json has no box of the classes .*Car'):
+        build(tmp_path, metainfo=metainfo)
+
+
 @pytest.mark.parametrize('with_mask', [False, True])
 def test_masks_are_checked_where_they_are_used(tmp_path, coco, with_mask):
     """Run lengths of another size matter to a pipeline that loads masks alone."""

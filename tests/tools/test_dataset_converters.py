@@ -13,6 +13,10 @@ import numpy as np
 import pytest
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools' / 'dataset_converters'
+VOC = (
+    '<annotation><object><name>Bus</name><bndbox><xmin>1</xmin><ymin>2</ymin>'
+    '<xmax>11</xmax><ymax>22</ymax></bndbox></object></annotation>'
+)
 DETECTION = ('dronevehicle', 'flir', 'hit_uav', 'llvip', 'm3fd')
 
 
@@ -48,12 +52,12 @@ def test_m3fd_flags(tmp_path, convert):
         (source / folder).mkdir(parents=True)
     for name in 'abcd':
         cv2.imwrite(str(source / 'Ir' / f'{name}.png'), np.zeros((48, 64), np.uint8))
-        (source / 'Annotation' / f'{name}.xml').write_text('<annotation/>')
+        (source / 'Annotation' / f'{name}.xml').write_text(VOC)
     out = tmp_path / 'out'
     flags = ('--val-fraction', '0.5', '--seed', '3')
     printed = convert('m3fd', source, out, *flags)
-    assert printed[0].startswith('train: 2 images (2 without boxes), 0 boxes: People 0')
-    assert printed[2] == f'{out / "images"} -> {source}'
+    assert printed[0].startswith('train: 2 images (0 without boxes), 2 boxes: People 0')
+    assert printed[2:4] == ['test: no such split', f'{out / "images"} -> {source}']
     record = json.loads((out / 'splits' / 'record.json').read_text())
     assert (record['seed'], record['val_fraction']) == (3, 0.5)
 

@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from dugi_mae.datasets.conversion.files import link_folder, write_text
+from dugi_mae.datasets.conversion.files import link_folder, remove_file, write_text
 from dugi_mae.errors import DuGIError
+
+SPLITS = ('train', 'val', 'test')
 
 
 class CocoBuilder:
@@ -85,16 +87,17 @@ class CocoBuilder:
         """The COCO structure.
 
         Raises:
-            DuGIError: If there is no image, or no object has one of the class names.
+            DuGIError: If there is no image, or no box of one of the classes.
         """
         if not self.images:
             raise DuGIError(
                 f'split {self.split!r} has no image: check SRC and the split lists'
             )
-        if not self.annotations and self.other_names:
+        if not self.annotations:
             raise DuGIError(
-                f'split {self.split!r} has no object of the classes '
-                f'{", ".join(self.classes)}, only {_listed(self.other_names)}: give '
+                f'split {self.split!r} has no box of the classes '
+                f'{", ".join(self.classes)} ('
+                f'{"; ".join(self._left_out()) or "its files name no object"}): give '
                 'the annotation files of this data set'
             )
         categories = [
@@ -120,15 +123,19 @@ class CocoBuilder:
             f'({len(self.images) - len(with_box)} without boxes), '
             f'{len(self.annotations)} boxes: {listed}'
         )
+        for line in self._left_out():
+            yield f'{self.split}: {line}'
+
+    def _left_out(self) -> Iterator[str]:
+        """What is not as in the source, each kind with its count."""
         if self.other_names:
-            yield f'{self.split}: other objects left out: {_listed(self.other_names)}'
+            names = (
+                f'{name or "(no name)"} {n}'
+                for name, n in self.other_names.most_common()
+            )
+            yield f'other objects left out: {", ".join(names)}'
         for note, count in self.notes.items():
-            yield f'{self.split}: {note}: {count}'
-
-
-def _listed(names: Counter[str]) -> str:
-    """The names that occur, each with its count."""
-    return ', '.join(f'{name or "(no name)"} {n}' for name, n in names.most_common())
+            yield f'{note}: {count}'
 
 
 def write_annotations(
@@ -136,8 +143,8 @@ def write_annotations(
 ) -> list[str]:
     """Write ``OUT/annotations/SPLIT.json`` for each split.
 
-    All are complete before the first one is written. The same source gives the same
-    bytes.
+    All are complete before the first one is written, and those of an earlier run that
+    are not among them are removed. The same source gives the same bytes.
 
     Args:
         builders: The splits.
@@ -151,6 +158,12 @@ def write_annotations(
     builders = list(builders)
     texts = {builder.split: json.dumps(builder.content()) for builder in builders}
     lines = [line for builder in builders for line in builder.summary()]
+    missing = [split for split in SPLITS if split not in texts]
+    lines += [f'{split}: no such split' for split in missing]
+    # The record is the last file that a conversion writes: without it, it broke off.
+    remove_file(out / 'splits' / 'record.json')
+    for split in missing:
+        lines += remove_file(out / 'annotations' / f'{split}.json')
     if images is not None:
         lines.append(link_folder(images, out / 'images'))
     for split, text in texts.items():

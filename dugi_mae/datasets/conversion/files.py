@@ -54,6 +54,27 @@ def write_png(pixels: ndarray, path: Path) -> None:
     write_bytes(cv2.imencode('.png', pixels)[1].tobytes(), path)
 
 
+def remove_file(path: Path) -> list[str]:
+    """Remove a file that an earlier run left, if there is one.
+
+    Returns:
+        Lines to print.
+
+    Raises:
+        DuGIError: If that is not possible.
+    """
+    try:
+        path.unlink()
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise DuGIError(
+            f'{path} is of an earlier run and cannot be removed ({error.strerror}): '
+            'remove it or name another OUT'
+        ) from None
+    return [f'{path} of an earlier run removed']
+
+
 def link_folder(folder: Path, link: Path) -> str:
     """Make a link to a folder of the source, which stays where it is.
 

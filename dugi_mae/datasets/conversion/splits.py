@@ -8,10 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from dugi_mae.datasets.conversion.files import write_text
+from dugi_mae.datasets.conversion.files import remove_file, write_text
 from dugi_mae.datasets.lists import IMAGE_EXTENSIONS, read_lines, without_extension
 from dugi_mae.errors import DuGIError
 
+#: What is written to ``OUT/splits``; MFNet divides its test split by time of day, too.
+WRITTEN = ('train', 'val', 'test', 'test_day', 'test_night')
 EXTENSIONS = (*IMAGE_EXTENSIONS, '.xml')
 
 
@@ -108,7 +110,8 @@ def write_splits(
     """Write ``OUT/splits/SPLIT.txt`` and, last, ``OUT/splits/record.json``.
 
     The record holds the number of names and the SHA-256 of each list, and how the lists
-    came about, so that two results can be known to be on the same split.
+    came about, so that two results can be known to be on the same split. That of an
+    earlier run is removed first, with the lists that are not written again.
 
     Args:
         splits: Names of each split.
@@ -118,13 +121,17 @@ def write_splits(
     Returns:
         Lines to print.
     """
-    record, lines = dict(origin, lists={}), []
+    folder, record, lines = out / 'splits', dict(origin, lists={}), []
+    remove_file(folder / 'record.json')
+    for split in WRITTEN:
+        if split not in splits:
+            lines += remove_file(folder / f'{split}.txt')
     for split, names in splits.items():
         text = ''.join(f'{name}\n' for name in names)
-        path = out / 'splits' / f'{split}.txt'
+        path = folder / f'{split}.txt'
         write_text(text, path)
         digest = hashlib.sha256(text.encode()).hexdigest()
         record['lists'][split] = dict(images=len(names), sha256=digest)
         lines.append(f'{path} written: {len(names)} images, sha256 {digest}')
-    write_text(json.dumps(record, indent=2) + '\n', out / 'splits' / 'record.json')
+    write_text(json.dumps(record, indent=2) + '\n', folder / 'record.json')
     return lines

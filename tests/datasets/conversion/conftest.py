@@ -100,13 +100,14 @@ def m3fd(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def llvip(tmp_path: Path) -> Path:
-    """LLVIP: two training images and a test image, the last without anybody."""
+    """LLVIP: two training and two test images, the last without anybody."""
     root = tmp_path / 'LLVIP'
     (root / 'Annotations').mkdir(parents=True)
-    for split, name in (('train', '010001'), ('train', '010002'), ('test', '190001')):
+    for name in ('010001', '010002', '190001', '190002'):
+        split = 'train' if name < '1' else 'test'
         for half in ('infrared', 'visible'):
             write_image(root / half / split / f'{name}.jpg')
-        objects = ['person 1 2 11 22'] if split == 'train' else []
+        objects = ['person 1 2 11 22'] if name != '190002' else []
         (root / 'Annotations' / f'{name}.xml').write_text(voc(*objects))
     return root
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import cv2
 import numpy as np
 import pytest
 
-from dugi_mae.datasets.conversion import flir
+from dugi_mae.datasets.conversion import builder, flir
 from dugi_mae.datasets.conversion.dronevehicle import convert as convert_dronevehicle
 from dugi_mae.datasets.conversion.llvip import convert as convert_llvip
 from dugi_mae.datasets.conversion.m3fd import convert as convert_m3fd
@@ -95,6 +96,60 @@ def test_m3fd_with_lists(m3fd, tmp_path):
     assert 'seed' not in record
 
 
+def test_split_files_of_an_earlier_run_go(m3fd, tmp_path):
+    """Lists of three splits, then a drawn one: no test split of images now trained."""
+    lists, out = tmp_path / 'lists', tmp_path / 'out'
+    lists.mkdir()
+    for split, name in dict(train='00000', val='00001', test='00002').items():
+        (lists / f'{split}.txt').write_text(name)
+    assert 'test: no such split' not in convert_m3fd(m3fd, out, lists=lists)
+    lines = convert_m3fd(m3fd, out)
+    assert 'test: no such split' in lines
+    for folder, ending in (('annotations', 'json'), ('splits', 'txt')):
+        path = out / folder / f'test.{ending}'
+        assert f'{path} of an earlier run removed' in lines
+        assert not path.exists()
+    convert_m3fd(m3fd, tmp_path / 'new')
+    assert {p.relative_to(out): p.read_bytes() for p in out.rglob('*.*')} == {
+        p.relative_to(tmp_path / 'new'): p.read_bytes()
+        for p in (tmp_path / 'new').rglob('*.*')
+    }
+
+
+def test_a_conversion_that_breaks_off_has_no_record(m3fd, tmp_path, monkeypatch):
+    """The record vouches for the annotations: it goes first and comes last."""
+    out = tmp_path / 'out'
+    convert_m3fd(m3fd, out)
+
+    def full(*_) -> None:
+        raise DuGIError('disk full')
+
+    monkeypatch.setattr(builder, 'write_text', full)
+    with pytest.raises(DuGIError, match='disk full'):
+        convert_m3fd(m3fd, out, seed=1)
+    assert not (out / 'splits' / 'record.json').exists()
+
+
+@pytest.mark.parametrize(
+    ('objects', 'message'),
+    [
+        ((), r'Truck \(its files name no object\): give the annotation files'),
+        (('Car', 'Bus'), r'\(objects without a box left out: 16\)'),
+        (
+            ('Car', 'dog'),
+            r'\(other objects left out: dog 8; objects without a box left',
+        ),
+    ],
+)
+def test_a_split_without_a_box(m3fd, tmp_path, voc_text, objects, message):
+    """It would train in silence: what the files have instead is counted."""
+    for path in (m3fd / 'Annotation').iterdir():
+        path.write_text(voc_text(*objects, size=None))
+    with pytest.raises(DuGIError, match=f"^split 'train' has no box of .*{message}"):
+        convert_m3fd(m3fd, tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+
+
 def test_m3fd_annotation_for_a_missing_image(m3fd, tmp_path):
     """The annotation file is named; nothing is written."""
     (m3fd / 'Ir' / '00003.png').unlink()
@@ -114,7 +169,9 @@ def test_names_of_another_set(m3fd, tmp_path, voc_text):
     """Files none of whose names fit are no empty set."""
     for path in (m3fd / 'Annotation').iterdir():
         path.write_text(voc_text('people 1 2 11 22'))
-    with pytest.raises(DuGIError, match='no object of the classes .*only people 8'):
+    with pytest.raises(
+        DuGIError, match=r'no box of the classes .*\(other objects left out: people 8;'
+    ):
         convert_m3fd(m3fd, tmp_path / 'out')
 
 
@@ -131,9 +188,16 @@ def test_llvip(llvip, tmp_path):
     assert boxes(read(tmp_path / 'out')) == [
         (f'infrared/train/01000{n}.jpg', 'person', 1, 2, 10, 20) for n in (1, 2)
     ]
-    assert len(read(tmp_path / 'out', 'test')['images']) == 1
-    assert 'test: 1 images (1 without boxes), 0 boxes: person 0' in lines
+    assert len(read(tmp_path / 'out', 'test')['images']) == 2
+    assert 'test: 2 images (1 without boxes), 1 boxes: person 1' in lines
     check_links(tmp_path / 'out')
+
+
+def test_llvip_parts_are_apart(llvip, tmp_path):
+    """An image of both parts would be tested on what it trained."""
+    shutil.copy(llvip / 'infrared/train/010002.jpg', llvip / 'infrared/test')
+    with pytest.raises(DuGIError, match=r'010002 is in both .*train and .*test \(1 im'):
+        convert_llvip(llvip, tmp_path / 'out')
 
 
 def test_llvip_incomplete(llvip, tmp_path):
@@ -141,7 +205,8 @@ def test_llvip_incomplete(llvip, tmp_path):
     (llvip / 'Annotations' / '010001.xml').unlink()
     lines = convert_llvip(llvip, tmp_path / 'out')
     assert 'train: images without an annotation file left out: 1' in lines
-    (llvip / 'infrared' / 'test' / '190001.jpg').rename(llvip / '190001.jpg')
+    for path in (llvip / 'infrared' / 'test').iterdir():
+        path.unlink()
     with pytest.raises(DuGIError, match='infrared/test holds no image'):
         convert_llvip(llvip, tmp_path / 'out')
     (llvip / 'infrared' / 'train' / '010002.jpg').rename(
@@ -224,6 +289,17 @@ def test_flir_v2(flir_coco, tmp_path):
         (name, 'car', 0, 0, 9, 9),
     ]
     check_links(tmp_path / 'out')
+
+
+def test_flir_lost_split(flir_coco, tmp_path):
+    """A split whose folder is gone is named, and its old annotation file removed."""
+    source, out = flir_coco(1), tmp_path / 'out'
+    flir.convert(source, out)
+    shutil.rmtree(source / 'train')
+    lines = flir.convert(source, out)
+    assert {'train: no such split', 'test: no such split'} <= set(lines)
+    assert f'{out}/annotations/train.json of an earlier run removed' in lines
+    assert [path.name for path in (out / 'annotations').iterdir()] == ['val.json']
 
 
 def test_flir_bad_sources(flir_coco, tmp_path):

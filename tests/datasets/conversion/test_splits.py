@@ -110,3 +110,18 @@ def test_the_record_tells_lists_apart(tmp_path):
     assert digest in lines[0]
     files = sorted(path.name for path in (tmp_path / 'splits').iterdir())
     assert files == ['record.json', 'train.txt', 'val.txt']
+
+
+def test_lists_of_an_earlier_run_go(tmp_path):
+    """Lists that are not written again are removed, other files are not."""
+    folder = tmp_path / 'splits'
+    write_splits(dict(train='ab', val='c', test='d', test_day='d'), tmp_path)
+    (folder / 'mine.txt').touch()
+    lines = write_splits(dict(train='ab', val='c'), tmp_path)
+    assert lines[:2] == [
+        f'{folder}/{split}.txt of an earlier run removed'
+        for split in ('test', 'test_day')
+    ]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *('mine.txt', 'record.json', 'train.txt', 'val.txt')
+    ]
