@@ -30,7 +30,7 @@ def read_lines(path: str | Path, what: str, remedy: str) -> list[str]:
         DuGIError: If it is missing, no text, or empty.
     """
     try:
-        text = Path(path).read_text(encoding='utf-8')
+        text = Path(path).read_text(encoding='utf-8-sig')
     except UnicodeDecodeError:
         text = '\0'
     except OSError as error:
@@ -63,8 +63,8 @@ def find_listed(
 ) -> list[str]:
     """The images that the lines of a list mean, in its order.
 
-    A name may lack its ending and folders, or have folders more; what follows in other
-    columns is ignored.
+    A name may lack its ending and folders, or have folders more, of either slash; what
+    follows in other columns is ignored.
 
     Args:
         lines: As :func:`read_lines` gives them.
@@ -85,11 +85,12 @@ def find_listed(
             named[without_extension(tail)].append(path)
     listed = {}
     for line in lines:
-        column = line.split()[0]
+        slashed = line.replace('\\', '/')  # of lists that were made on Windows
+        column = slashed.split()[0]
         # A name may contain blanks, so the whole line is tried first.
         names = [
             name
-            for text in (line, *_tails(column))
+            for text in (line, slashed, *_tails(column))
             for name in (text, without_extension(text))
         ]
         name = next((name for name in names if name in named), None)

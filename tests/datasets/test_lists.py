@@ -15,6 +15,13 @@ def test_lines_without_blanks(tmp_path):
     assert read_lines(path, 'split list', 'correct it') == ['a.png', 'b c.png']
 
 
+def test_a_byte_order_mark_is_no_name(tmp_path):
+    """Editors on Windows put one at the beginning."""
+    path = tmp_path / 'train.txt'
+    path.write_text('\ufeffa.png\nb.png', encoding='utf-8')
+    assert read_lines(path, 'split list', 'correct it') == ['a.png', 'b.png']
+
+
 @pytest.mark.parametrize(
     'content, message',
     [
@@ -57,6 +64,8 @@ PATHS = ['1.png', '2.png', 'x/1.png', 'x/3.png', 'y/3.png', 'y/4.jpg', 'y/4.png'
         ('set/images/x/3.png', 'x/3.png'),
         ('4.jpg', 'y/4.jpg'),
         ('a b.1', 'z/a b.1.bmp'),
+        ('z\\a b.1.bmp', 'z/a b.1.bmp'),
+        ('set\\images\\x\\3.png 7', 'x/3.png'),
     ],
 )
 def test_forms_of_names(tmp_path, line, expected):

@@ -6,7 +6,7 @@ Layout: ``IRSTD1k_Img/*.png``, ``IRSTD1k_Label/*.png`` and lists; or ``images``,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 from numpy import ndarray
@@ -58,23 +58,30 @@ def read_mask(image: Path, path: Path) -> tuple[ndarray, bool]:
     return mask, pixels.ndim == 3
 
 
-def find_lists(root: Path) -> dict[str, list[str]]:
+def find_lists(root: Path, known: Container[str]) -> dict[str, list[str]]:
     """The lists a copy of the set comes with.
 
     The authors give ``trainval.txt`` and ``trainvaltest.txt``; what only the second one
     names is the test split.
+
+    Args:
+        root: Folder of the set.
+        known: Names of its images.
 
     Raises:
         DuGIError: If there are none.
     """
     for train, test in LISTS:
         if (root / train).is_file() and (root / test).is_file():
-            return dict(trainval=read_names(root / train), test=read_names(root / test))
+            return dict(
+                trainval=read_names(root / train, known),
+                test=read_names(root / test, known),
+            )
     train, whole = root / 'trainval.txt', root / 'trainvaltest.txt'
     if train.is_file() and whole.is_file():
-        names = read_names(train)
-        known = set(names)
-        rest = [name for name in read_names(whole) if name not in known]
+        names = read_names(train, known)
+        taken = set(names)
+        rest = [name for name in read_names(whole, known) if name not in taken]
         return dict(trainval=names, test=rest)
     raise DuGIError(
         f'folder {root} has no split lists (looked for trainval.txt with test.txt or '
@@ -136,9 +143,9 @@ def convert(
     mask_folder = find_folder(root, 'IRSTD1k_Label', 'masks')
     images, masks = images_by_stem(image_folder), images_by_stem(mask_folder)
     splits = (
-        dict(trainval=read_names(train), test=read_names(test))
+        dict(trainval=read_names(train, images), test=read_names(test, images))
         if train
-        else find_lists(root)
+        else find_lists(root, images)
     )
     check_lists(splits, images, image_folder)
     lines, mended = [], 0

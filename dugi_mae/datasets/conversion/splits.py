@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from dugi_mae.datasets.conversion.files import remove_file, write_text
@@ -17,18 +17,26 @@ WRITTEN = ('train', 'val', 'test', 'test_day', 'test_night')
 EXTENSIONS = (*IMAGE_EXTENSIONS, '.xml')
 
 
-def read_names(path: Path) -> list[str]:
+def read_names(path: Path, known: Container[str] = ()) -> list[str]:
     """Names of a split list, one a line.
 
-    Blank lines, folders, extensions, further columns and a missing final newline do not
-    matter.
+    Blank lines, folders (of either slash), extensions, further columns and a missing
+    final newline do not matter.
+
+    Args:
+        path: The list.
+        known: Names that may contain blanks; a line that is one of them is no columns.
 
     Raises:
         DuGIError: If the list is missing, empty, or names something twice.
     """
     lines = read_lines(path, 'split list', 'correct the path')
-    files = [Path(line.split()[0]).name for line in lines]
-    names = [without_extension(file, EXTENSIONS) for file in files]
+    names = []
+    for line in lines:
+        slashed = line.replace('\\', '/')  # of lists that were made on Windows
+        texts = line, Path(slashed.split()[0]).name, Path(slashed).name
+        whole, column, file = (without_extension(text, EXTENSIONS) for text in texts)
+        names.append(next((n for n in (whole, column, file) if n in known), column))
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
         raise DuGIError(f'split list {path} has {name} {count} times: keep one of them')
@@ -86,8 +94,8 @@ def read_splits(folder: Path, names: Iterable[str]) -> dict[str, list[str]]:
         for split in ('train', 'val', 'test')
         if split != 'test' or (folder / 'test.txt').is_file()
     ]
-    splits = {split: read_names(folder / f'{split}.txt') for split in wanted}
     known, seen = set(names), {}
+    splits = {split: read_names(folder / f'{split}.txt', known) for split in wanted}
     for split, listed in splits.items():
         for name in listed:
             if name not in known:

@@ -24,6 +24,7 @@ NAMES = [f'{number:05}' for number in range(4200)]
         'a\nb.1\nc',
         ' a.png \r\n\r\nb.1.JPG\r\nc.xml\r\n',
         'ir/a.png masks/a.png\nb.1\nc\n',
+        '\ufeffM3FD\\Ir\\a.png\nIr\\b.1.png 7\nc\n',
     ],
 )
 def test_forms_of_lists(tmp_path, text):
@@ -31,6 +32,33 @@ def test_forms_of_lists(tmp_path, text):
     path = tmp_path / 'train.txt'
     path.write_bytes(text.encode())
     assert read_names(path) == ['a', 'b.1', 'c']
+
+
+@pytest.mark.parametrize(
+    ('line', 'name'),
+    [
+        ('a 1', 'a 1'),
+        ('a 1.png', 'a 1'),
+        ('Ir/c 1.png', 'c 1'),
+        ('Ir\\c 1.png', 'c 1'),
+        ('a', 'a'),
+        ('a.png b.png', 'a'),
+        ('ir/a.png masks/b.png', 'a'),
+        ('c d', 'c'),
+    ],
+)
+def test_names_with_blanks(tmp_path, line, name):
+    """A line that names an image is no columns, another one is."""
+    (tmp_path / 'train.txt').write_text(line)
+    assert read_names(tmp_path / 'train.txt', {'a', 'b', 'a 1', 'c 1'}) == [name]
+
+
+def test_written_lists_are_read_again(tmp_path):
+    """Names round-trip, also those with blanks."""
+    splits = dict(train=['a 1', 'b'], val=['c 1 2'], test=['d'])
+    write_splits(splits, tmp_path)
+    names = ['d', 'c 1 2', 'b', 'a 1', 'a']
+    assert read_splits(tmp_path / 'splits', names) == splits
 
 
 @pytest.mark.parametrize(
