@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from PIL import Image
-
 from dugi_mae.datasets.lists import IMAGE_EXTENSIONS
+from dugi_mae.datasets.transforms.stored_size import stored_size
 from dugi_mae.errors import DuGIError
 
 
@@ -75,15 +74,21 @@ def image_size(path: Path) -> tuple[int, int]:
     """Width and height as the file's header states them.
 
     Raises:
-        DuGIError: If the file is missing or not an image.
+        DuGIError: If the file is missing, cannot be read or is not an image.
     """
     try:
-        with Image.open(path) as image:
-            return image.size
+        with path.open('rb') as file:
+            size = stored_size(file)
     except FileNotFoundError:
         raise DuGIError(f'image {path} does not exist: copy the set whole') from None
-    except Exception:  # Pillow raises many kinds on damaged files
-        raise DuGIError(f'image {path} is damaged: copy it again') from None
+    except OSError as error:
+        raise DuGIError(
+            f'image {path} cannot be read ({error.strerror}): check that it is a file '
+            'and that you may read it'
+        ) from None
+    if size is None:
+        raise DuGIError(f'image {path} is damaged: copy it again')
+    return size[:2]
 
 
 def check_apart(

@@ -122,7 +122,7 @@ def decode(
     Raises:
         BadImageError: If the file is too large, damaged, cut short or not an image.
     """
-    size = stored_size(content)
+    size = stored_size(io.BytesIO(content))
     if size is not None:
         width, height, channels = size
         if width * height * max(channels / 4, 1) > max_pixels:

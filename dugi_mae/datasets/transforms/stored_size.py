@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+from typing import BinaryIO
 
 import tifffile
 from PIL import (  # noqa: F401 - importing one makes its format known
@@ -22,39 +22,44 @@ TIFF_STARTS = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
 _FORMATS = ('JPEG', 'PNG', 'BMP', 'WEBP', 'JPEG2000', 'PPM', 'GIF')
 
 
-def _pillow_size(content: bytes, name: str) -> tuple[int, int, int] | None:
+def _pillow_size(
+    file: BinaryIO, start: bytes, name: str
+) -> tuple[int, int, int] | None:
     # `Image.open` would refuse large images by a limit of its own, and hide their size.
     factory, accepts = Image.OPEN[name]
-    if accepts(content[:16]) is not True:
+    if accepts(start) is not True:
         return None
-    image = factory(io.BytesIO(content), '')
+    image = factory(file, '')
     return *image.size, len(image.getbands())
 
 
-def _tiff_size(content: bytes) -> tuple[int, int, int]:
-    with tifffile.TiffFile(io.BytesIO(content)) as file:
-        page = file.pages[0]
+def _tiff_size(file: BinaryIO) -> tuple[int, int, int]:
+    with tifffile.TiffFile(file) as tiff:
+        page = tiff.pages[0]
         # A damaged tag gives several numbers where one is meant.
         height, depth = int(page.imagelength), int(page.imagedepth)
         return int(page.imagewidth), height * depth, int(page.samplesperpixel)
 
 
-def stored_size(content: bytes) -> tuple[int, int, int] | None:
+def stored_size(file: BinaryIO) -> tuple[int, int, int] | None:
     """Read width, height and number of channels from a file's header.
 
     No pixel is decoded: a file of a few bytes that claims to hold gigabytes costs
     nothing.
 
     Args:
-        content: The encoded file.
+        file: The encoded file, of which the beginning does in most formats.
 
     Returns:
-        ``(width, height, channels)``, or ``None`` if no known header can be read.
+        ``(width, height, channels)``, or ``None`` if no known header can be read. EXIF
+        rotation is ignored, as it is where the pixels are decoded.
     """
     try:
-        if content.startswith(TIFF_STARTS):
-            return _tiff_size(content)
-        sizes = (_pillow_size(content, name) for name in _FORMATS)
+        start = file.read(16)
+        file.seek(0)
+        if start.startswith(TIFF_STARTS):
+            return _tiff_size(file)
+        sizes = (_pillow_size(file, start, name) for name in _FORMATS)
         return next((size for size in sizes if size), None)
     except Exception:  # damaged headers raise many kinds
         return None

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import tifffile
+from PIL import ExifTags, Image
 
 from dugi_mae.datasets.conversion.dronevehicle import convert as convert_dronevehicle
-from dugi_mae.datasets.conversion.folders import check_out
+from dugi_mae.datasets.conversion.folders import check_out, image_size
 from dugi_mae.datasets.conversion.hit_uav import convert as convert_hit_uav
 from dugi_mae.datasets.conversion.irstd1k import convert as convert_irstd1k
 from dugi_mae.datasets.conversion.m3fd import convert as convert_m3fd
 from dugi_mae.datasets.conversion.mfnet import convert as convert_mfnet
+from dugi_mae.datasets.transforms.reading import decode
 from dugi_mae.errors import DuGIError
 
 
@@ -69,3 +73,49 @@ def test_where_out_may_be(tmp_path, source, out, message):
         return check_out(*arguments)
     with pytest.raises(DuGIError, match=f'^{message}'):
         check_out(*arguments)
+
+
+@pytest.mark.parametrize(
+    ('dtype', 'shape'),
+    [
+        ('float64', (48, 64)),
+        ('float16', (48, 64)),
+        ('float32', (48, 64, 3)),
+        ('uint16', (48, 64, 2)),
+        ('uint8', (48, 64, 5)),
+    ],
+)
+def test_sizes_of_scientific_tiffs(tmp_path, dtype, shape):
+    """What ``LoadInfraredImage`` decodes is not damaged."""
+    path = tmp_path / 'a.tif'
+    layout = dict(planarconfig='contig', photometric='minisblack')
+    tifffile.imwrite(path, np.zeros(shape, dtype), **layout)
+    assert image_size(path) == (64, 48)
+    assert decode(path.read_bytes()).shape[:2] == (48, 64)
+
+
+def test_sizes_know_no_orientation(tmp_path):
+    """A converter's size is the loader's: that of the stored pixels."""
+    path, exif = tmp_path / 'a.jpg', Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.fromarray(np.zeros((48, 64), np.uint8)).save(path, exif=exif)
+    assert image_size(path) == (64, 48)
+    assert decode(path.read_bytes()).shape[:2] == (48, 64)
+
+
+@pytest.mark.parametrize('ending', ['jpg', 'png', 'bmp', 'tif', 'tiff', 'webp'])
+def test_sizes_of_every_kind(tmp_path, ending):
+    """All endings that count as images, and their damage."""
+    path = tmp_path / f'a.{ending}'
+    Image.fromarray(np.zeros((48, 64), np.uint8)).save(path)
+    assert image_size(path) == (64, 48)
+    for content in (b'', b'II*\0', b'no image'):
+        path.write_bytes(content)
+        with pytest.raises(DuGIError, match=f'^image {path} is damaged: copy it again'):
+            image_size(path)
+    path.unlink()
+    with pytest.raises(DuGIError, match='does not exist: copy the set whole'):
+        image_size(path)
+    path.mkdir()
+    with pytest.raises(DuGIError, match=r'cannot be read \(Is a directory\): check'):
+        image_size(path)
