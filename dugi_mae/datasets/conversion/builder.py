@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dugi_mae.datasets.conversion.files import link_folder, remove_file, write_text
+from dugi_mae.datasets.conversion.folders import image_size
 from dugi_mae.errors import DuGIError
 
 SPLITS = ('train', 'val', 'test')
@@ -25,6 +26,7 @@ class CocoBuilder:
         self.split = split
         self.classes = tuple(classes)
         self.images: list[dict] = []
+        self._names: set[str] = set()
         self.annotations: list[dict] = []
         self.notes: Counter[str] = Counter()
         self.other_names: Counter[str] = Counter()
@@ -36,7 +38,16 @@ class CocoBuilder:
             file_name: Path relative to the folder of images, with forward slashes.
             width: In pixels.
             height: In pixels.
+
+        Raises:
+            DuGIError: If the split has the image already.
         """
+        if file_name in self._names:
+            raise DuGIError(
+                f'split {self.split!r} has image {file_name} twice: take one of the '
+                'entries out of its annotation file'
+            )
+        self._names.add(file_name)
         self.images.append(
             dict(
                 id=len(self.images) + 1,
@@ -46,6 +57,25 @@ class CocoBuilder:
             )
         )
 
+    def add_file(
+        self, image: Path, source: Path, stated: tuple[int, int] | None
+    ) -> None:
+        """Add an image with the size that it has.
+
+        Args:
+            image: The image; only its header is read.
+            source: Folder that file names are relative to.
+            stated: Width and height in the annotations, if they are there; another
+                size is counted.
+
+        Raises:
+            DuGIError: If the image is damaged or there already.
+        """
+        size = image_size(image)
+        if stated not in (None, size):
+            self.notes['images of another size than the annotations state'] += 1
+        self.add_image(image.relative_to(source).as_posix(), *size)
+
     def add_object(
         self, name: str, box: Sequence[float] | None, iscrowd: int = 0
     ) -> None:
@@ -54,6 +84,7 @@ class CocoBuilder:
         Args:
             name: Class name; another one than those asked for is left out.
             box: ``(x1, y1, x2, y2)`` in pixels, or ``None`` where the file has none.
+                The corners are put in order.
             iscrowd: 1 for a group that is not told apart, as in COCO.
         """
         if name not in self.classes:
@@ -62,6 +93,10 @@ class CocoBuilder:
         if box is None:
             self.notes['objects without a box left out'] += 1
             return
+        x1, x2, y1, y2 = *sorted(box[::2]), *sorted(box[1::2])
+        if (x1, y1, x2, y2) != tuple(box):
+            self.notes['boxes with reversed corners put in order'] += 1
+            box = x1, y1, x2, y2
         image = self.images[-1]
         limits = (image['width'], image['height']) * 2
         x1, y1, x2, y2 = cut = [

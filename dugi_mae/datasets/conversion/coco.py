@@ -27,7 +27,7 @@ def read_json(path: str | Path) -> object:
         DuGIError: If the file is missing, empty or not JSON.
     """
     try:
-        text = Path(path).read_text(encoding='utf-8')
+        text = Path(path).read_text(encoding='utf-8-sig')
     except FileNotFoundError:
         raise DuGIError(
             f'annotation file {path} does not exist: correct the path'
@@ -137,7 +137,12 @@ def class_names(content: dict) -> tuple[str, ...]:
     return tuple(dict.fromkeys(item['name'] for item in content['categories']))
 
 
-def select_classes(content: dict, classes: Sequence[str], path: str | Path) -> dict:
+def select_classes(
+    content: dict,
+    classes: Sequence[str],
+    path: str | Path,
+    remedy: str = 'correct metainfo.classes',
+) -> dict:
     """Number the categories after a list of names, and leave the others out.
 
     Afterwards category ``i + 1`` is ``classes[i]``, however the file numbers and orders
@@ -149,6 +154,7 @@ def select_classes(content: dict, classes: Sequence[str], path: str | Path) -> d
         content: What :func:`check_coco` gave.
         classes: Names as they stand in the file.
         path: Its name, for messages.
+        remedy: What they advise where a class is missing.
 
     Returns:
         A new COCO structure; images are kept, also those left without a box.
@@ -163,7 +169,7 @@ def select_classes(content: dict, classes: Sequence[str], path: str | Path) -> d
             hint = f'did you mean {near[0]!r}? ' if near else ''
             raise DuGIError(
                 f'class {name!r} is not in {path}: {hint}its classes are '
-                f'{", ".join(map(repr, known)) or "none"}; correct metainfo.classes'
+                f'{", ".join(map(repr, known)) or "none"}; {remedy}'
             )
     numbers = {name: number for number, name in enumerate(classes, 1)}
     new_ids = {

@@ -17,7 +17,7 @@ used: classes are chosen by name.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from dugi_mae.datasets.conversion.builder import CocoBuilder, write_annotations
 from dugi_mae.datasets.conversion.coco import check_coco, read_json, select_classes
@@ -132,10 +132,19 @@ def build_coco(
         classes: Names of the classes to keep.
 
     Raises:
-        DuGIError: If the file is damaged, lacks a class, or images are missing.
+        DuGIError: If the file is damaged, lacks a class, or images are missing or
+            outside of ``source``.
     """
     content = check_coco(read_json(path), path)
-    select_classes(content, classes, path)  # are they all there?
+    remedy = 'give the annotation files as they are released'
+    select_classes(content, classes, path, remedy)  # are they all there?
+    for image in content['images']:
+        name = PurePosixPath(image['file_name'])
+        if name.is_absolute() or '..' in name.parts:
+            raise DuGIError(
+                f'image {name} of {path} may lie outside of SRC: write its path '
+                'relative to the folder of images'
+            )
     names = {item['id']: item['name'] for item in content['categories']}
     objects = {image['id']: [] for image in content['images']}
     for annotation in content['annotations']:
@@ -149,9 +158,7 @@ def build_coco(
                 f'image {image["file_name"]} of {path} is not in {folder}: copy the '
                 'set whole'
             )
-        builder.add_image(
-            file.relative_to(source).as_posix(), image['width'], image['height']
-        )
+        builder.add_file(file, source, (image['width'], image['height']))
         for annotation in objects[image['id']]:
             x, y, width, height = annotation['bbox']
             builder.add_object(

@@ -83,11 +83,8 @@ def build(source: Path, root: Path, split: str) -> CocoBuilder:
             raise DuGIError(
                 f'image {name} of {path} is not in {root / split}: copy the set whole'
             )
-        builder.add_image(
-            (root / split / name).relative_to(source).as_posix(),
-            image['width'],
-            image['height'],
-        )
+        stated = image['width'], image['height']
+        builder.add_file(root / split / name, source, stated)
         for annotation in objects[image['id']]:
             x, y, width, height = annotation['bbox']
             builder.add_object(

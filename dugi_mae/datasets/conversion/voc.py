@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import reprlib
 from collections.abc import Mapping
@@ -10,7 +11,6 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 from dugi_mae.datasets.conversion.builder import CocoBuilder
-from dugi_mae.datasets.conversion.folders import image_size
 from dugi_mae.errors import DuGIError
 
 #: Corners of a polygon in the order of the numbers in their tags.
@@ -54,10 +54,9 @@ def read_voc(path: Path) -> VocAnnotation:
             f'annotation file {path} is damaged XML ({error}): copy it again'
         ) from None
     size = None
-    if root.find('size/width') is not None and root.find('size/height') is not None:
-        width, height = (
-            _number(root, f'size/{side}', path) for side in ('width', 'height')
-        )
+    # Nothing or nonsense is no size: the image has one.
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        width, height = (float(root.findtext(f'size/{s}')) for s in ('width', 'height'))
         size = int(width), int(height)
     return VocAnnotation(
         size,
@@ -108,10 +107,8 @@ def add_voc_image(
         annotation: The VOC file.
         source: Folder that file names are relative to.
     """
-    size, (stated, objects) = image_size(image), read_voc(annotation)
-    if stated not in (None, size):
-        builder.notes['annotation files that state another size than the image'] += 1
-    builder.add_image(image.relative_to(source).as_posix(), *size)
+    stated, objects = read_voc(annotation)
+    builder.add_file(image, source, stated)
     for item in objects:
         builder.add_object(item.name, item.box)
 

@@ -38,10 +38,11 @@ def coco() -> dict:
     return copy.deepcopy(COCO)
 
 
-def test_a_file_is_read(tmp_path, coco):
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig'])
+def test_a_file_is_read(tmp_path, coco, encoding):
     """What is valid comes back as it is, classes in the file's order."""
     path = tmp_path / 'train.json'
-    path.write_text(json.dumps(coco))
+    path.write_text(json.dumps(coco), encoding=encoding)
     assert check_coco(read_json(path), path) == COCO
     assert class_names(coco) == ('car', 'person', 'other vehicle')
 

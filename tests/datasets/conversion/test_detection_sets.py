@@ -310,11 +310,50 @@ def test_flir_bad_sources(flir_coco, tmp_path):
     source = flir_coco(1)
     path = source / 'val' / 'thermal_annotations.json'
     path.write_text(path.read_text().replace('"bicycle"', '"bike"'))
-    with pytest.raises(DuGIError, match="class 'bicycle' is not in .*mean 'bike'"):
+    with pytest.raises(
+        DuGIError,
+        match="class 'bicycle' is not in .*mean 'bike'.*; give the annotation files as",
+    ):
         flir.convert(source, tmp_path / 'out')
     (source / 'val' / 'thermal_8_bit' / 'FLIR_00001.jpeg').unlink()
     path.write_text(path.read_text().replace('"bike"', '"bicycle"'))
     with pytest.raises(DuGIError, match='FLIR_00001.jpeg of .*copy the set whole'):
+        flir.convert(source, tmp_path / 'out')
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda c: c['images'][0].update(file_name='/x.jpeg'), 'image /x.jpeg of .*'),
+        (lambda c: c['images'][0].update(file_name='a/../../x'), 'image a/../../x of'),
+        (
+            lambda c: c['images'].append(c['images'][0] | dict(id=1)),
+            "split 'train' has image train/thermal_8_bit/FLIR_00001.jpeg twice: take",
+        ),
+    ],
+)
+def test_flir_bad_file_names(flir_coco, tmp_path, change, message):
+    """Images outside of the source and entries of the same image are refused."""
+    source = flir_coco(1)
+    path = source / 'train' / 'thermal_annotations.json'
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(DuGIError, match=f'^{message}'):
+        flir.convert(source, tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_flir_images_are_looked_at(flir_coco, tmp_path, make_image):
+    """The size is the image's own, another one is counted; damage is named."""
+    source = flir_coco(1)
+    path = source / 'train' / 'thermal_8_bit' / 'FLIR_00001.jpeg'
+    make_image(path, (80, 60))
+    lines = flir.convert(source, tmp_path / 'out')
+    assert 'train: images of another size than the annotations state: 1' in lines
+    check_links(tmp_path / 'out')
+    path.write_bytes(b'')
+    with pytest.raises(DuGIError, match='FLIR_00001.jpeg is damaged: copy it again'):
         flir.convert(source, tmp_path / 'out')
 
 

@@ -82,6 +82,7 @@ def edit(hit_uav, change) -> None:
         (lambda c: c['images'].clear(), 'train.json lists no image'),
         (lambda c: c['categories'].pop(3), 'no category OtherVehicle'),
         (lambda c: c['images'][0].update(filename='z.jpg'), 'z.jpg of .*is not in'),
+        (lambda c: c['images'][1].update(filename='a.jpg'), 'train/a.jpg twice: take'),
         (lambda c: c['annotation'][0].update(image_id=9), 'belongs to image 9'),
         (lambda c: c['annotation'][0].update(bbox=[1, 2, 3, 4, 5]), 'rotated boxes'),
     ],
@@ -93,6 +94,19 @@ def test_bad_sources(hit_uav, tmp_path, change, message):
         convert(hit_uav, tmp_path / 'out')
     assert '\n' not in str(error.value)
     assert not (tmp_path / 'out').exists()
+
+
+def test_images_are_looked_at(hit_uav, tmp_path, make_image):
+    """The size is the image's own, another one is counted; damage is named."""
+    path = hit_uav / 'normal_json' / 'train' / 'b.jpg'
+    make_image(path, (80, 60))
+    lines = convert(hit_uav, tmp_path / 'out')
+    assert 'train: images of another size than the annotations state: 1' in lines
+    image = read(tmp_path / 'out')['images'][1]
+    assert (image['width'], image['height']) == (80, 60)
+    path.write_bytes(b'')
+    with pytest.raises(DuGIError, match='b.jpg is damaged: copy it again'):
+        convert(hit_uav, tmp_path / 'out')
 
 
 def test_damaged_json(hit_uav, tmp_path):

@@ -74,10 +74,37 @@ def test_the_image_has_the_last_word(tmp_path, voc_text, make_image):
     assert list(builder.summary()) == [
         'train: 1 images (0 without boxes), 1 boxes: Car 1',
         'train: other objects left out: dog 1',
-        'train: annotation files that state another size than the image: 1',
+        'train: images of another size than the annotations state: 1',
         'train: boxes cut to the image: 1',
         'train: objects without a box left out: 1',
     ]
+
+
+@pytest.mark.parametrize(
+    ('width', 'size'),
+    [
+        ('64', (64, 48)),
+        ('64.0', (64, 48)),
+        *((text, None) for text in ('', ' ', 'x', 'nan', 'inf', None)),
+    ],
+)
+def test_stated_sizes(tmp_path, width, size):
+    """A size that is nonsense is none: the image's own counts anyway."""
+    path = tmp_path / 'a.xml'
+    tag = '' if width is None else f'<width>{width}</width>'
+    path.write_text(f'<annotation><size>{tag}<height>48</height></size></annotation>')
+    assert read_voc(path).size == size
+
+
+def test_corners_in_another_order():
+    """Any two opposite corners make a box; reversed ones are counted."""
+    builder = CocoBuilder('train', ['Car'])
+    builder.add_image('a.png', 64, 48)
+    for box in ((1, 2, 11, 22), (11, 2, 1, 22), (1, 22, 11, 2), (11, 22, 1, 2)):
+        builder.add_object('Car', box)
+    boxes = [item['bbox'] for item in builder.annotations]
+    assert boxes == [[1, 2, 10, 20]] * 4
+    assert builder.notes == {'boxes with reversed corners put in order': 3}
 
 
 def test_damaged_image(tmp_path, voc_text):
