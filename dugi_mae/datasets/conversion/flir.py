@@ -56,7 +56,7 @@ def convert(source: Path, out: Path) -> list[str]:
     Raises:
         DuGIError: If no release is recognised, or something is missing or damaged.
     """
-    check_out(source, out, 'annotations')
+    check_out(source, out, 'annotations', 'splits')
     roots = [source, *sorted(path for path in source.iterdir() if path.is_dir())]
     for root in roots:
         for kind, folders, name, classes in (

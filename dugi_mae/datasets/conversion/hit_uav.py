@@ -106,7 +106,7 @@ def convert(source: Path, out: Path) -> list[str]:
     Raises:
         DuGIError: If something is missing or damaged.
     """
-    check_out(source, out, 'annotations')
+    check_out(source, out, 'annotations', 'splits')
     root = step_into(source, 'normal_json')
     if not (root / 'annotations').is_dir():
         raise DuGIError(

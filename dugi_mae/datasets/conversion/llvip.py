@@ -39,7 +39,7 @@ def convert(source: Path, out: Path) -> list[str]:
     Raises:
         DuGIError: If something is missing or damaged.
     """
-    check_out(source, out, 'annotations')
+    check_out(source, out, 'annotations', 'splits')
     root = step_into(source, 'LLVIP')
     infrared = find_folder(root, 'infrared')
     folders = {split: find_folder(infrared, split) for split in SPLITS}

@@ -48,7 +48,7 @@ def test_nor_into_another_source(m3fd, dronevehicle, tmp_path):
     """The link that one converter leaves takes no images of another one."""
     before = contents(m3fd)
     convert_m3fd(m3fd, tmp_path / 'out')
-    with pytest.raises(DuGIError, match='out/images/train is a link that leads to'):
+    with pytest.raises(DuGIError, match='out/images is a link that leads to'):
         convert_dronevehicle(dronevehicle, tmp_path / 'out')
     assert contents(m3fd) == before
 
