@@ -135,8 +135,13 @@ def nothing(root: Path) -> None:
         ),
         (
             lambda root: change(root / 'annotations/train.json', annotations=[]),
-            ['train_dataloader.dataset.filter_cfg.filter_empty_gt=True'],
-            ("filter_cfg={'filter_empty_gt': True} leaves none of the 2", 'loosen it'),
+            [],
+            ('annotations/train.json has no box of the classes', 'correct ann_file'),
+        ),
+        (
+            lambda root: None,
+            ['train_dataloader.dataset.filter_cfg.min_size=9999'],
+            ("filter_cfg={'min_size': 9999} leaves none of the 2", 'loosen it'),
         ),
     ],
 )
