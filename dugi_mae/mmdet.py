@@ -2,14 +2,17 @@
 
 ``custom_imports = dict(imports=['dugi_mae.mmdet'], allow_failed_imports=False)`` makes
 the encoder (``type='mmpretrain.ConvViT'``), the transforms, the hooks and the detection
-data sets known to mmdet, and lets its ``DetInferencer`` read images as our configs do.
+data sets known to mmdet, and lets its ``DetInferencer`` and its pictures read images as
+our configs do.
 """
 
 import mmdet  # noqa: F401  says at once what is missing
 from mmdet.apis import DetInferencer
+from mmdet.engine.hooks import DetVisualizationHook
 
 from . import datasets, engine, models
 from .apis.host_inferencer import use_infrared_loading
+from .apis.host_pictures import use_infrared_pictures
 from .datasets.detection import (
     DroneVehicleDataset,
     FLIRAlignedDataset,
@@ -22,6 +25,7 @@ from .datasets.detection import (
 from .evaluation.infrared_coco_metric import InfraredCocoMetric
 
 use_infrared_loading(DetInferencer)
+use_infrared_pictures(DetVisualizationHook)
 
 __all__ = [
     'DroneVehicleDataset',

@@ -10,15 +10,21 @@ work as before.
 from __future__ import annotations
 
 from functools import wraps
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.dataset import Compose, default_collate
-from mmengine.registry import TRANSFORMS
+from mmengine.registry import TRANSFORMS, DefaultScope
 from mmpretrain import FeatureExtractor
 
+from dugi_mae.apis.host_pictures import encode_picture, to_picture
 from dugi_mae.apis.pipeline import LABEL_TRANSFORMS, transform_name
 from dugi_mae.datasets.transforms import LoadInfraredImage
+
+#: Arguments of ``visualize``, any host's, that ask for a picture.
+DRAWING = ('show', 'return_vis', 'img_out_dir', 'show_dir')
 
 
 class InferencerInput(BaseTransform):
@@ -51,17 +57,29 @@ class InferencerInput(BaseTransform):
             | dict(img=image, img_shape=shape, ori_shape=shape)
         )
 
+    def show(self, item: str | np.ndarray, folder: Path) -> str | np.ndarray:
+        """What a host draws on: a file of the same name, or an array ``(H, W, 3)``."""
+        if isinstance(item, np.ndarray):
+            return to_picture(self.loader.convert(item))
+        folder.mkdir()
+        path = folder / Path(item).name
+        path.write_bytes(encode_picture(self.loader, item))
+        return str(path)
+
 
 def use_infrared_loading(inferencer: type) -> None:
     """Teach an inferencer class of a host our loading transform, once.
 
+    Its model and its pictures then see the same image.
+
     Args:
-        inferencer: Has ``_init_pipeline(config)``, as in mmengine.
+        inferencer: Has ``_init_pipeline(config)`` and ``visualize(inputs, ...)``, as in
+            mmengine.
     """
     if 'infrared_loading' in vars(inferencer):
         return
     inferencer.infrared_loading = True
-    original = inferencer._init_pipeline
+    original, draw = inferencer._init_pipeline, inferencer.visualize
 
     @wraps(original)
     def init_pipeline(self, config):
@@ -77,11 +95,28 @@ def use_infrared_loading(inferencer: type) -> None:
             dict(type='LoadImageFromFile'),
             *rest,
         ]
-        built = original(self, config)
+        # Another host's inferencer may have left its scope.
+        with DefaultScope.overwrite_default_scope(config.get('default_scope')):
+            built = original(self, config)
         kept = built.transforms[-len(rest) :]
         return Compose([load, *kept])
 
+    @wraps(draw)
+    def visualize(self, inputs, preds, **kwargs):
+        first = self.pipeline.transforms[0]
+        drawn = any(kwargs.get(name) for name in DRAWING)
+        if not drawn or not isinstance(first, InferencerInput):
+            return draw(self, inputs, preds, **kwargs)
+        # Hosts name a picture after its file, which they read.
+        with TemporaryDirectory() as folder:
+            shown = [
+                first.show(item, Path(folder, str(place)))
+                for place, item in enumerate(inputs)
+            ]
+            return draw(self, shown, preds, **kwargs)
+
     inferencer._init_pipeline = init_pipeline
+    inferencer.visualize = visualize
 
 
 def use_infrared_features(extractor: type[FeatureExtractor]) -> None:

@@ -110,11 +110,39 @@ def test_mmseg_inferencer(make_spot_model, channels):
     assert np.array_equal(result['predictions'] > 0, image > 160)
 
 
+@pytest.mark.parametrize('host', ['mmdet', 'mmseg'])
+def test_pictures(detector, make_spot_model, radiometric, tmp_path, host):
+    """Pictures of files and arrays show the image that the model sees."""
+    path, image = radiometric
+    if host == 'mmdet':
+        det = pytest.importorskip('mmdet.apis').DetInferencer
+        inferencer = det(*detector, device='cpu', show_progress=False)
+    else:
+        seg = pytest.importorskip('mmseg.apis').MMSegInferencer
+        config, weights = make_spot_model()
+        config = Config.fromfile(config)
+        config.visualizer = dict(
+            type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')]
+        )
+        inferencer = seg(config, str(weights), device='cpu')
+    grey = LoadInfraredImage(channels=1).load(str(path))[..., 0]
+    for given, name in [(str(path), 'counts.png'), (image, None), (grey, None)]:
+        out = tmp_path / f'{name}_{getattr(given, "dtype", "file")}'
+        inferencer(given, out_dir=str(out))
+        [picture] = (out / 'vis').iterdir()
+        assert name in (None, picture.name)
+        assert len(np.unique(cv2.imread(str(picture))[..., 0])) > 50
+
+
 def test_feature_extractor(toy_pretrain_model, radiometric):
-    """FeatureExtractor gives the visible tokens of files and arrays alike."""
+    """FeatureExtractor gives the visible tokens of files and arrays alike.
+
+    Another host's inferencer in the process may have left its scope.
+    """
     config, weights = toy_pretrain_model
     config = Config.fromfile(config)
-    extractor = FeatureExtractor(config, pretrained=str(weights), device='cpu')
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        extractor = FeatureExtractor(config, pretrained=str(weights), device='cpu')
     path, image = radiometric
     from_file, from_array = extractor([str(path), image])
     assert from_file.shape == (49, 16)
