@@ -6,6 +6,7 @@ For a pre-training config the metric is the reconstruction of held-out images.
 from __future__ import annotations
 
 import argparse
+import os
 
 from mmengine.config import Config
 from mmengine.evaluator import DumpResults
@@ -53,13 +54,14 @@ def enable_pictures(config: Config, args: argparse.Namespace) -> None:
         # Every host saves below the visualizer's folder, mmdet also to its own.
         config.visualizer['save_dir'] = args.show_dir
         if hook.type == 'DetVisualizationHook':
-            hook.test_out_dir = args.show_dir
+            # mmdet joins the path to the work dir, which an absolute one survives.
+            hook.test_out_dir = os.path.abspath(args.show_dir)
 
 
 def enable_tta(config: Config, args: argparse.Namespace) -> None:
     """Wrap the model and swap the pipeline for test-time augmentation."""
     for key in ('tta_model', 'tta_pipeline'):
-        if key not in config:
+        if config.get(key) is None:
             raise DuGIError(f'--tta needs {key} in {args.config}')
     config.test_dataloader.dataset.pipeline = config.tta_pipeline
     config.model = dict(**config.tta_model, module=config.model)

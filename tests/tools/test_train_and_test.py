@@ -175,6 +175,14 @@ def test_resume(monkeypatch, tmp_path, pretrain_config):
         ),
         ('test.py', ['CONFIG', 'no.pth'], 'no.pth does not exist'),
         ('test.py', ['CONFIG', __file__, '--tta'], '--tta needs tta_model'),
+        (
+            'test.py',
+            [
+                'configs/detection/mask-rcnn_dugi-mae-tiny_fpn_infrared-coco.py',
+                *(__file__, '--tta'),
+            ],
+            '--tta needs tta_pipeline in configs/detection/mask-rcnn_dugi-mae-tiny',
+        ),
         ('test.py', ['CONFIG', __file__, '--show'], 'default_hooks.visualization'),
         ('test.py', ['no.py', 'no.pth', '--out', 'x.txt'], 'name a .pkl file'),
         (

@@ -16,6 +16,8 @@ test_pipeline = [
     load_masks,
     {{_base_.pack_results}},
 ]
+# mmdet merges boxes only.
+tta_pipeline = None
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
