@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from dugi_mae.errors import DuGIError, check_choice
 from dugi_mae.models.layers import WindowAttention, init_transformer_weights
+from dugi_mae.models.layers.sizes import check_sizes
 from dugi_mae.utils.arguments import check_arguments
 
 from .base import ConvViTBase
@@ -38,7 +39,8 @@ class ConvViT(ConvViTBase):
         arch: ``'tiny'``, ``'small'``, ``'base'``, ``'large'`` or a dict with
             ``embed_dims``, ``depths`` and ``num_heads``.
         in_channels: Channels of the image.
-        out_indices: Which of F1..F4 (0..3) to return.
+        out_indices: Which of F1..F4 (0..3) to return. Stages behind the last of them
+            are neither run nor trained.
         drop_path_rate: Stochastic depth of the last block.
         frozen_stages: -1 freezes nothing, 0 the first patch embedding, k = 1..3 also
             everything up to and including stage k.
@@ -47,7 +49,8 @@ class ConvViT(ConvViTBase):
             attention blocks work, for large images; 16 in MCMAE's detectors. ``None``:
             every block attends to all tokens, as in pre-training.
         global_blocks: Which blocks attend to all tokens although there are windows;
-            ``None`` takes four spread evenly, 0, 3, 6 and 10 of 11.
+            ``None`` takes four spread evenly, 0, 3, 6 and 10 of 11, and no more than
+            half of all.
         rel_pos_bias: Give the windowed blocks a learned relative position bias. It
             starts at zero and is not in pre-training checkpoints.
         f4: How F4 comes from F3: ``'pool'`` is 2x2 max pooling; ``'conv'`` a 3x3
@@ -130,9 +133,10 @@ class ConvViT(ConvViTBase):
                     'window_size too, such as 16'
                 )
             return
+        check_sizes(window_size=window_size)
         depth = len(self.blocks3)
         if global_blocks is None:
-            global_blocks = spread_blocks(depth)
+            global_blocks = spread_blocks(depth, min(4, depth // 2))
         if not set(global_blocks) <= set(range(depth)):
             raise DuGIError(
                 f'global_blocks={tuple(global_blocks)}: this arch has the attention '
@@ -149,24 +153,36 @@ class ConvViT(ConvViTBase):
                 block.attn.apply(init_transformer_weights)
 
     def _freeze(self) -> None:
-        """Fix the parameters of the frozen stages and put them in eval mode."""
-        if self.frozen_stages < 0:
-            return
-        frozen = [self.patch_embed1]
-        if self.frozen_stages >= 1:
-            frozen += [self.blocks1]
-        if self.frozen_stages >= 2:
-            frozen += [self.patch_embed2, self.blocks2]
-        if self.frozen_stages >= 3:
-            frozen += [self.patch_embed3, self.patch_embed4, self.blocks3]
-        for module in frozen:
+        """Fix the frozen stages, and those that are not run, in eval mode."""
+        stages = (
+            (self.patch_embed1, self.blocks1),
+            (self.patch_embed2, self.blocks2),
+            (self.patch_embed3, self.patch_embed4, self.blocks3),
+        )
+        fixed = [self.patch_embed1] if self.frozen_stages == 0 else []
+        for stage in stages[: max(self.frozen_stages, 0)]:
+            fixed += stage
+        # Parallel training takes no parameter that never gets a gradient.
+        for stage in stages[max(self.out_indices) + 1 :]:
+            fixed += stage
+        for module in fixed:
             module.eval().requires_grad_(False)
 
     def train(self, mode: bool = True) -> ConvViT:
-        """Set the training mode; frozen stages stay in eval mode."""
+        """Set the training mode; fixed stages stay in eval mode."""
         super().train(mode)
         self._freeze()
         return self
+
+    def _attend(self, x: Tensor) -> Tensor:
+        """Stage 3, from F2 to F3."""
+        x = self.patch_embed3(x)
+        grid = tuple(x.shape[-2:])
+        tokens = self.patch_embed4(x.flatten(2).transpose(1, 2))
+        tokens = tokens + self.position(grid)
+        for block in self.blocks3:
+            tokens = self.run_block(block, tokens, grid)
+        return tokens.transpose(1, 2).unflatten(2, grid)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Extract the feature pyramid.
@@ -189,23 +205,18 @@ class ConvViT(ConvViTBase):
             )
         stride = _STRIDES[-1]
         x = F.pad(images, (0, -width % stride, 0, -height % stride))
-        maps = []
+        maps, last = [], max(self.out_indices)
         for embed, blocks in (
             (self.patch_embed1, self.blocks1),
             (self.patch_embed2, self.blocks2),
-        ):
+        )[: last + 1]:
             x = embed(x)
             for block in blocks:
                 x = self.run_block(block, x)
             maps.append(x)
-        x = self.patch_embed3(x)
-        grid = tuple(x.shape[-2:])
-        tokens = self.patch_embed4(x.flatten(2).transpose(1, 2))
-        tokens = tokens + self.position(grid)
-        for block in self.blocks3:
-            tokens = self.run_block(block, tokens, grid)
-        maps.append(tokens.transpose(1, 2).unflatten(2, grid))
-        if 3 in self.out_indices:
+        if last >= 2:
+            maps.append(self._attend(x))
+        if last == 3:
             maps.append(self.down4(maps[-1]))
         # Contiguous: mmcv's RoIAlign takes the memory of any other map for that of a
         # contiguous one, without a word (open-mmlab/mmcv#2203).

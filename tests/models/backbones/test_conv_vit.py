@@ -85,6 +85,30 @@ def test_frozen_stages(stages):
     assert model.patch_embed1.training == (stages < 0)
 
 
+STAGE_3 = ('patch_embed3.', 'patch_embed4.', 'blocks3.')
+#: By the last map that is asked for.
+IDLE = (('patch_embed2.', 'blocks2.', *STAGE_3), STAGE_3, ())
+
+
+@pytest.mark.parametrize('stages', [-1, 1])
+@pytest.mark.parametrize('out_indices', [(0,), (1, 0), (2,), (1, 3)])
+def test_stages_behind_the_last_map_are_idle(out_indices, stages):
+    """They are not run, and every parameter to train gets a gradient."""
+    model = toy(out_indices=out_indices, frozen_stages=stages, drop_path_rate=0.5)
+    for block in model.blocks3 if max(out_indices) < 2 else ():
+        block.forward = None
+    model.train()
+    outs = model(torch.randn(1, 3, 64, 64))
+    idle = IDLE[min(max(out_indices), 2)]
+    for name, p in model.named_parameters():
+        fixed = (*FROZEN[stages], *idle, 'pos_embed')
+        assert p.requires_grad != name.startswith(fixed), name
+    if any(out.requires_grad for out in outs):
+        sum(out.sum() for out in outs).backward()
+    trained = [p for p in model.parameters() if p.requires_grad]
+    assert all(p.grad is not None for p in trained)
+
+
 @pytest.mark.parametrize('stages', [4, -2])
 def test_frozen_stages_out_of_range(stages):
     """A stage that does not exist is named."""

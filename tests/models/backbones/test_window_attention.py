@@ -107,6 +107,16 @@ def test_only_the_named_blocks_are_global():
     }
 
 
+@pytest.mark.parametrize(
+    ('depth', 'want'), [(1, ()), (2, (0,)), (4, (0, 3)), (11, (0, 3, 6, 10))]
+)
+def test_at_most_half_of_the_blocks_are_global(depth, want):
+    """However few blocks there are, ``window_size`` gives windows to some."""
+    model = toy(arch=dict(ARCH, depths=(1, 1, depth)), window_size=2)
+    plain = [type(block.attn) is SelfAttention for block in model.blocks3]
+    assert [i for i, kept in enumerate(plain) if kept] == list(want)
+
+
 @pytest.mark.parametrize('size', [(64, 64), (80, 112)])
 def test_windows_change_no_tensor(size):
     """Windows take a plain encoder's weights, and large ones give its maps."""
@@ -164,11 +174,11 @@ def test_checkpointing_with_windows():
         (dict(window_size=0), 'window_size=0 is out of range'),
         (dict(global_blocks=(0,)), 'give window_size too'),
         (dict(rel_pos_bias=True), 'give window_size too'),
+        (dict(window_size=0, global_blocks=(0, 1, 2, 3)), 'window_size=0 is out of'),
         (dict(window_size=2, global_blocks=(4,)), r'attention blocks 0 to 3'),
     ],
 )
 def test_bad_options_are_named(kwargs, match):
     """Options that do not fit fail at build time."""
-    kwargs = dict(global_blocks=()) | kwargs if 'window_size' in kwargs else kwargs
     with pytest.raises(DuGIError, match=match):
         toy(**kwargs)
