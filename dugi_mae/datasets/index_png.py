@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,16 @@ from dugi_mae.datasets.lists import (
 )
 from dugi_mae.datasets.pretrain import find_images
 from dugi_mae.errors import DuGIError, check_choice
+
+
+def check_colour(colour: object) -> None:
+    """Raise unless this is ``[red, green, blue]``, whole numbers from 0 to 255."""
+    is_triple = isinstance(colour, (list, tuple)) and len(colour) == 3
+    if not is_triple or not all(type(c) is int and 0 <= c <= 255 for c in colour):
+        raise DuGIError(
+            f'metainfo.palette has {reprlib.repr(colour)}: a colour is three whole '
+            'numbers from 0 to 255, such as [255, 0, 0]'
+        )
 
 
 @DATASETS.register_module()
@@ -97,6 +108,8 @@ class IndexPNGDataset(BaseSegDataset):
                 f'metainfo.palette has {len(palette)} colours for {len(classes)} '
                 'classes: give one each, or leave it out'
             )
+        for colour in palette:
+            check_colour(colour)
         return super()._update_palette()
 
     def read_list(self) -> list[str]:

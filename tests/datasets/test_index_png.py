@@ -92,6 +92,18 @@ def test_labels_are_class_numbers(own_set):
         (dict(metainfo=dict(classes=[1, 2])), r'metainfo.classes=\[1, 2\] is no list'),
         (dict(metainfo=dict(classes=['a', 'a'])), "metainfo.classes has 'a' 2 times"),
         (
+            dict(metainfo=dict(classes=('a', 'b'), palette=[[0, 0, 0], [0, 0]])),
+            r'metainfo.palette has \[0, 0\]: a colour is three whole numbers',
+        ),
+        (
+            dict(metainfo=dict(classes=('a', 'b'), palette=[[0, 0, 0], ['x', 1, 2]])),
+            r"palette has \['x', 1, 2\]: .* from 0 to 255",
+        ),
+        (
+            dict(metainfo=dict(classes=('a', 'b'), palette=[[0, 0, 256], [0, 1, 2]])),
+            r'palette has \[0, 0, 256\]',
+        ),
+        (
             dict(metainfo=dict(classes=('a', 'b'), palette=[[0, 0, 0]])),
             'metainfo.palette has 1 colours for 2 classes',
         ),
