@@ -16,9 +16,7 @@ train_pipeline = [
     # Without cat_max_ratio: most of nearly every image is one class.
     dict(type='RandomCrop', crop_size=crop_size),
     dict(type='RandomFlip', prob=0.5),
-    # Brightness and contrast: channels stay equal. A grey image has no saturation, which
-    # leaves hue without effect; 1 is the least that mmseg takes.
-    dict(type='PhotoMetricDistortion', saturation_range=(1.0, 1.0), hue_delta=1),
+    dict(type='RandomBrightnessContrast'),
     dict(type='PackSegInputs'),
 ]
 train_dataloader = dict(

@@ -1,5 +1,6 @@
 """Transforms that know infrared data; registered in mmengine's root registry."""
 
+from dugi_mae.datasets.transforms.brightness_contrast import RandomBrightnessContrast
 from dugi_mae.datasets.transforms.loading import LoadInfraredImage
 from dugi_mae.datasets.transforms.target_copy_paste import TargetCopyPaste
 from dugi_mae.datasets.transforms.target_crop import TargetCrop
@@ -7,6 +8,7 @@ from dugi_mae.datasets.transforms.target_resize import ResizeKeepTargets
 
 __all__ = [
     'LoadInfraredImage',
+    'RandomBrightnessContrast',
     'ResizeKeepTargets',
     'TargetCopyPaste',
     'TargetCrop',
