@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import DATASETS, DefaultScope
 from mmengine.runner import Runner
 
 pytest.importorskip('mmseg')
@@ -93,6 +94,20 @@ def test_config_trains_and_predicts(name, toy_sets, tmp_path, monkeypatch):
     after = runner.model.named_parameters()
     assert not [k for k, v in after if v.requires_grad and torch.equal(v, before[k])]
     assert {'mIoU', 'mAcc'} <= set(runner.test())
+
+
+@pytest.mark.parametrize('name', ['msrs', 'soda', 'mfnet', 'index-png'])
+def test_sets_give_one_channel(name, toy_sets, monkeypatch):
+    """``channels=1`` of the reader is all that a one-channel model asks of a set."""
+    monkeypatch.setenv('DUGI_DATA', str(toy_sets))
+    path = ROOT / f'configs/segmentation/upernet_dugi-mae-tiny_{name}.py'
+    config = Config.fromfile(path)
+    for split in ('train', 'val', 'test'):
+        settings = config[f'{split}_dataloader'].dataset
+        settings.pipeline[0].channels = 1
+        with DefaultScope.overwrite_default_scope('mmseg'):
+            data = DATASETS.build(settings)
+        assert {len(data[i % 2]['inputs']) for i in range(8)} == {1}
 
 
 @pytest.mark.parametrize('name', CONFIGS)
