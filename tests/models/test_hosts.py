@@ -133,7 +133,7 @@ def plain_vit() -> dict:
 
 @pytest.mark.parametrize('config', [faster_rcnn(3), plain_vit()], ids=['ours', 'vit'])
 def test_regions_are_cut_from_their_place(config):
-    """mmcv's RoIAlign gives what torchvision's gives; the maps it misreads are gone."""
+    """RoIAlign of mmcv gives what torchvision's gives: it misreads no map of ours."""
     mmdet = pytest.importorskip('mmdet.registry')
     roi_align = pytest.importorskip('torchvision.ops').roi_align
     with DefaultScope.overwrite_default_scope('mmdet'):
