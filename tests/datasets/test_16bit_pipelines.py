@@ -45,7 +45,7 @@ NATIVE = dict(
     ResizeEdge=dict(scale=512),
     CenterCrop=dict(crop_size=(640, 512)),
 )
-REPAINTING = ('RandomBrightnessContrast', 'TargetCopyPaste')
+REPAINTING = ('PhotoMetricDistortion', 'RandomBrightnessContrast', 'TargetCopyPaste')
 pytestmark = pytest.mark.real_data
 
 

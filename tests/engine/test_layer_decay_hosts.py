@@ -139,8 +139,8 @@ def test_what_is_not_decayed(built):
         seen[kind] += 1
         assert group['weight_decay'] == (decay if kind == 'kernel' else 0), name
     assert min(seen['norm'], seen['bias'], seen['kernel']) > 10
-    # Six blocks, four of them global: a bias in each of the other two.
-    assert seen['rel_pos_bias'] == 2 * config.model.backbone.get('rel_pos_bias', False)
+    # Six blocks, half of them global: a bias in each of the other three.
+    assert seen['rel_pos_bias'] == 3 * config.model.backbone.get('rel_pos_bias', False)
     vit = 'VisionTransformer' in config.model.backbone.type
     assert (seen['pos_embed'], seen['cls_token']) == (vit, vit)
     assert vit or not model.backbone.pos_embed.requires_grad
