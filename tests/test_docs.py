@@ -26,6 +26,7 @@ CONFIG_FOLDERS = sorted(
 FENCE = re.compile(r'^ *```(\w*)[^\n]*\n(.*?)^ *```', re.MULTILINE | re.DOTALL)
 LINK = re.compile(r'\]\(([^)\s]+)\)')
 PRETRAIN = 'configs/pretrain/dugi-mae_convvit-tiny_infrared-unlabeled.py'
+DETECT = 'configs/detection/faster-rcnn_dugi-mae-tiny_fpn_hit-uav.py'
 FINETUNE = (
     'configs/segmentation/upernet_dugi-mae-tiny_sirst.py',
     'configs/small_target/irstd_dugi-mae-tiny_sirst.py',
@@ -178,7 +179,9 @@ def test_python_blocks_are_python(page):
 @pytest.mark.parametrize('page', PAGES)
 def test_checkpoints_are_those_a_run_writes(page):
     """The last checkpoints that pages name are the last ones of the tiny configs."""
-    epochs = {Config.fromfile(ROOT / PRETRAIN).train_cfg.max_epochs}
+    epochs = {
+        Config.fromfile(ROOT / name).train_cfg.max_epochs for name in (PRETRAIN, DETECT)
+    }
     iters = {Config.fromfile(ROOT / name).train_cfg.max_iters for name in FINETUNE}
     for kind, number in re.findall(r'\b(epoch|iter)_(\d+)\.pth', read(page)):
         assert int(number) in (epochs if kind == 'epoch' else iters)
