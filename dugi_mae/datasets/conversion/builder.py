@@ -9,9 +9,8 @@ from pathlib import Path
 
 from dugi_mae.datasets.conversion.files import link_folder, remove_file, write_text
 from dugi_mae.datasets.conversion.folders import image_size
+from dugi_mae.datasets.conversion.splits import RECORD, SPLITS
 from dugi_mae.errors import DuGIError
-
-SPLITS = ('train', 'val', 'test')
 
 
 class CocoBuilder:
@@ -195,8 +194,7 @@ def write_annotations(
     lines = [line for builder in builders for line in builder.summary()]
     missing = [split for split in SPLITS if split not in texts]
     lines += [f'{split}: no such split' for split in missing]
-    # The record is the last file that a conversion writes: without it, it broke off.
-    remove_file(out / 'splits' / 'record.json')
+    remove_file(out / RECORD)  # Without it a conversion has broken off.
     for split in missing:
         lines += remove_file(out / 'annotations' / f'{split}.json')
     if images is not None:

@@ -20,6 +20,7 @@ from dugi_mae.datasets.conversion.folders import (
     step_into,
     subfolders,
 )
+from dugi_mae.datasets.conversion.splits import SPLITS
 from dugi_mae.datasets.conversion.voc import (
     annotations_by_stem,
     check_images,
@@ -37,7 +38,6 @@ ALIASES = {
     'freight_car': 'freight car',
     'truvk': 'truck',
 }
-SPLITS = ('train', 'val', 'test')
 BORDER = 100
 RELEASED_SIZE = (840, 712)
 

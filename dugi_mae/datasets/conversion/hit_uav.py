@@ -17,13 +17,13 @@ from dugi_mae.datasets.conversion.folders import (
     images_by_stem,
     step_into,
 )
+from dugi_mae.datasets.conversion.splits import SPLITS
 from dugi_mae.errors import DuGIError
 
 #: ``DontCare`` is left out. pycocotools lets a crowd box excuse detections of its own
 #: class only, so as a class of its own it would do nothing in an evaluation that has
 #: four classes, and mmdet's assigners leave ignored boxes alone unless told otherwise.
 CLASSES = ('Person', 'Car', 'Bicycle', 'OtherVehicle')
-SPLITS = ('train', 'val', 'test')
 
 
 def read_raw(path: Path) -> dict:

@@ -21,11 +21,10 @@ from dugi_mae.datasets.conversion.folders import (
 )
 from dugi_mae.datasets.conversion.labels import summarize
 from dugi_mae.datasets.conversion.msrs import CLASSES
-from dugi_mae.datasets.conversion.splits import read_names, write_splits
+from dugi_mae.datasets.conversion.splits import SPLITS, read_names, write_splits
 from dugi_mae.datasets.transforms.loading import decode, read_bytes
 from dugi_mae.errors import DuGIError
 
-SPLITS = ('train', 'val', 'test')
 #: Parts of the test split, which a copy may lack.
 PARTS = ('test_day', 'test_night')
 #: End of the names of mirrored copies that the authors' scripts add.

@@ -12,8 +12,11 @@ from dugi_mae.datasets.conversion.files import remove_file, write_text
 from dugi_mae.datasets.lists import IMAGE_EXTENSIONS, read_lines, without_extension
 from dugi_mae.errors import DuGIError
 
+SPLITS = ('train', 'val', 'test')
 #: What is written to ``OUT/splits``; MFNet divides its test split by time of day, too.
-WRITTEN = ('train', 'val', 'test', 'test_day', 'test_night')
+WRITTEN = (*SPLITS, 'test_day', 'test_night')
+#: Where in ``OUT`` the record is, the last file that a conversion writes.
+RECORD = Path('splits', 'record.json')
 EXTENSIONS = (*IMAGE_EXTENSIONS, '.xml')
 
 
@@ -90,9 +93,7 @@ def read_splits(folder: Path, names: Iterable[str]) -> dict[str, list[str]]:
         DuGIError: If a list is missing, names an unknown image, or two lists share one.
     """
     wanted = [
-        split
-        for split in ('train', 'val', 'test')
-        if split != 'test' or (folder / 'test.txt').is_file()
+        split for split in SPLITS if split != 'test' or (folder / 'test.txt').is_file()
     ]
     known, seen = set(names), {}
     splits = {split: read_names(folder / f'{split}.txt', known) for split in wanted}
@@ -130,7 +131,7 @@ def write_splits(
         Lines to print.
     """
     folder, record, lines = out / 'splits', dict(origin, lists={}), []
-    remove_file(folder / 'record.json')
+    remove_file(out / RECORD)
     for split in WRITTEN:
         if split not in splits:
             lines += remove_file(folder / f'{split}.txt')
@@ -141,5 +142,5 @@ def write_splits(
         digest = hashlib.sha256(text.encode()).hexdigest()
         record['lists'][split] = dict(images=len(names), sha256=digest)
         lines.append(f'{path} written: {len(names)} images, sha256 {digest}')
-    write_text(json.dumps(record, indent=2) + '\n', folder / 'record.json')
+    write_text(json.dumps(record, indent=2) + '\n', out / RECORD)
     return lines

@@ -66,8 +66,7 @@ class ViTPyramid(BaseModule):
                 f'ViTPyramid got {len(maps)} maps: let the backbone return its last '
                 "one (out_type='featmap', out_indices=-1)"
             )
-        # mmpretrain's map is a transposed view of tokens, which mmcv's RoIAlign behind
-        # an FPN would misread (open-mmlab/mmcv#2203).
-        image = maps[0].contiguous()
         levels = (self.stride4, self.stride8, self.stride16, self.stride32)
-        return tuple(level(image).contiguous() for level in levels)
+        # mmpretrain's map is a transposed view of tokens, whose order in memory the
+        # levels keep and mmcv's RoIAlign would misread (open-mmlab/mmcv#2203).
+        return tuple(level(maps[0]).contiguous() for level in levels)
