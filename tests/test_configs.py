@@ -13,7 +13,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from dugi_mae.datasets.synthetic import write_dataset
+from dugi_mae.images.synthetic import write_dataset
 from dugi_mae.models.backbones import resolve_arch
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -21,8 +21,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.utils.cli import run_cli
-from dugi_mae.utils.config import read_config
+from dugi_mae.cli import run_cli
+from dugi_mae.cli import read_config
 
 HOSTS = ('mmdet', 'mmseg', 'mmpretrain')
 #: Ours, because the hosts' need an unsafe load or know nothing of our checks.

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from dugi_mae import apis
 from dugi_mae.errors import DuGIError
-from dugi_mae.utils.checkpoint import check_checkpoint
-from dugi_mae.utils.cli import CFG_OPTIONS, run_cli
-from dugi_mae.utils.config import override, read_config
+from dugi_mae.checkpoints.io import check_checkpoint
+from dugi_mae.cli import CFG_OPTIONS, run_cli
+from dugi_mae.cli import override, read_config
 
 #: Flags that only small targets have: how they go to the inferencer or the call.
 INIT_FLAGS, CALL_FLAGS = ('tile', 'overlap', 'threshold'), ('truth',)

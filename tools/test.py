@@ -15,8 +15,8 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.utils.checkpoint import check_checkpoint, load_weights
-from dugi_mae.utils.cli import add_common_arguments, load_config, run_cli
+from dugi_mae.checkpoints.io import check_checkpoint, load_weights
+from dugi_mae.cli import add_common_arguments, load_config, run_cli
 
 
 def parse_args() -> argparse.Namespace:

@@ -8,9 +8,9 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.utils.checkpoint import check_checkpoint
-from dugi_mae.utils.cli import add_common_arguments, enable_amp, load_config, run_cli
-from dugi_mae.utils.config import check_schedule
+from dugi_mae.checkpoints.io import check_checkpoint
+from dugi_mae.cli import add_common_arguments, enable_amp, load_config, run_cli
+from dugi_mae.cli import check_schedule
 
 
 def parse_args() -> argparse.Namespace:

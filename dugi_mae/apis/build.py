@@ -10,8 +10,8 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.utils.checkpoint import load_weights
-from dugi_mae.utils.config import read_config
+from dugi_mae.checkpoints.io import load_weights
+from dugi_mae.cli import read_config
 from dugi_mae.utils.registry import check_model
 
 #: Which inferencer goes with a config's default scope.

@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from numpy import ndarray
 
-from dugi_mae.datasets.lists import IMAGE_EXTENSIONS
-from dugi_mae.datasets.pretrain import walk_files
-from dugi_mae.datasets.transforms import LoadInfraredImage
+from dugi_mae.files import IMAGE_EXTENSIONS
+from dugi_mae.mm.datasets.pretrain import walk_files
+from dugi_mae.mm.transforms import LoadInfraredImage
 from dugi_mae.errors import DuGIError
 
 VIDEO_EXTENSIONS = tuple('.mp4 .avi .mov .mkv .webm .m4v .mpg .mpeg .wmv'.split())

@@ -8,7 +8,7 @@ from mmengine.registry import DefaultScope
 from numpy import ndarray
 
 from dugi_mae.apis.inputs import InputImage
-from dugi_mae.datasets.transforms import LoadInfraredImage
+from dugi_mae.mm.transforms import LoadInfraredImage
 from dugi_mae.errors import DuGIError
 
 #: Transforms that read labels.

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from torch import Tensor
 
 from dugi_mae.apis.build import build_model, open_config
-from dugi_mae.models.selfsup import DuGIMAE
+from dugi_mae.models.autoencoder import DuGIMAE
 
 
 def init_pretrain_model(

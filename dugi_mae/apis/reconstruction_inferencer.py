@@ -15,7 +15,7 @@ from dugi_mae.apis.inputs import Input, InputImage
 from dugi_mae.apis.pipeline import PredictPipeline
 from dugi_mae.apis.run import Run
 from dugi_mae.evaluation import ReconstructionMetric
-from dugi_mae.models.selfsup.dugi_mae import Reconstruction
+from dugi_mae.models.autoencoder import Reconstruction
 from dugi_mae.ops import TokenMask, patch_grid
 from dugi_mae.visualization import draw_reconstruction
 

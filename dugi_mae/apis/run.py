@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from dugi_mae.apis.inputs import Input, InputImage, find_sources
 from dugi_mae.errors import DuGIError
-from dugi_mae.utils.folders import make_folder
+from dugi_mae.files import make_folder
 
 Sample = TypeVar('Sample')
 

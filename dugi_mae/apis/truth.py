@@ -9,10 +9,10 @@ import numpy as np
 from numpy import ndarray
 
 from dugi_mae.apis.inputs import InputImage
-from dugi_mae.datasets.conversion.folders import images_by_stem
-from dugi_mae.datasets.lists import found_instead
-from dugi_mae.datasets.sirst import MASK_SUFFIXES
-from dugi_mae.datasets.transforms.target_mask import LoadTargetMask
+from dugi_mae.converters.folders import images_by_stem
+from dugi_mae.files import found_instead
+from dugi_mae.mm.datasets.sirst import MASK_SUFFIXES
+from dugi_mae.mm.transforms.target_mask import LoadTargetMask
 from dugi_mae.errors import DuGIError
 
 #: A folder of masks, one mask, or a list with one mask an image.

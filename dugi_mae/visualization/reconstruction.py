@@ -11,8 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from dugi_mae.models.selfsup import DuGIMAE
-from dugi_mae.models.selfsup.dugi_mae import Reconstruction
+from dugi_mae.models.autoencoder import DuGIMAE
+from dugi_mae.models.autoencoder import Reconstruction
 from dugi_mae.ops import TokenMask, grid_mask, patch_grid, token_entropy
 
 

@@ -10,7 +10,7 @@ from mmpretrain.apis.model import ModelHub
 
 import dugi_mae
 from dugi_mae.apis.model_zoo import register_models
-from dugi_mae.utils.checkpoint import file_sha256, read_state_dict
+from dugi_mae.checkpoints.io import file_sha256, read_state_dict
 
 ARCH = dict(_delete_=True, embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)
 

@@ -14,7 +14,7 @@ from mmengine.dataset import Compose, default_collate
 from mmengine.registry import DefaultScope
 
 from dugi_mae.apis import ReconstructionInferencer
-from dugi_mae.datasets.synthetic import generate_scene
+from dugi_mae.images.synthetic import generate_scene
 from dugi_mae.errors import DuGIError
 from dugi_mae.evaluation import ReconstructionMetric
 

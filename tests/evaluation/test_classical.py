@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dugi_mae.datasets.synthetic import generate_scene
+from dugi_mae.images.synthetic import generate_scene
 from dugi_mae.errors import DuGIError
 from dugi_mae.evaluation import small_target_scores
 from dugi_mae.evaluation.classical import adaptive_threshold, mpcm, top_hat

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from dugi_mae.apis import init_pretrain_model
 from dugi_mae.models import ConvViT
 from dugi_mae.ops import TokenMask
-from dugi_mae.utils.convert import convert_state_dict
+from dugi_mae.checkpoints.convert import convert_state_dict
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'pretrain'
 CONFIG = {

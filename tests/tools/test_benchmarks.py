@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dugi_mae.datasets.synthetic import write_dataset
+from dugi_mae.images.synthetic import write_dataset
 from dugi_mae.errors import DuGIError
 
 ROOT = Path(__file__).resolve().parents[2]

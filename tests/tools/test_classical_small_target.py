@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip('mmseg', reason='the small-target sets need mmsegmentation')
 
-from dugi_mae.datasets.synthetic import write_dataset
+from dugi_mae.images.synthetic import write_dataset
 from dugi_mae.errors import DuGIError
 from dugi_mae.evaluation import small_target_scores
 from dugi_mae.evaluation.classical import top_hat

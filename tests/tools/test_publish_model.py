@@ -15,7 +15,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.utils.checkpoint import read_checkpoint
+from dugi_mae.checkpoints.io import read_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / 'tools' / 'model_converters' / 'publish_model.py'

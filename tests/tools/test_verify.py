@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from dugi_mae.datasets import verify
+from dugi_mae.mm.datasets import verify
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools/dataset_converters/verify.py'
 

@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.utils.config import check_schedule, override, read_config
+from dugi_mae.cli import check_schedule, override, read_config
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.utils.folders import make_folder
+from dugi_mae.files import make_folder
 
 
 def test_a_folder_is_made_once(tmp_path):

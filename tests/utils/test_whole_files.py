@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.utils.checkpoint import file_sha256, read_checkpoint, write_checkpoint
+from dugi_mae.checkpoints.io import file_sha256, read_checkpoint, write_checkpoint
 
 
 @pytest.fixture(params=['.pth', '.safetensors'])

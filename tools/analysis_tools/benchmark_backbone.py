@@ -26,7 +26,7 @@ from dugi_mae.utils.benchmark import (
     ratio,
     write_json,
 )
-from dugi_mae.utils.cli import at_least, run_cli
+from dugi_mae.cli import at_least, run_cli
 
 WINDOW = 16
 #: Arguments of ConvViT that make the forms; the first is the baseline.

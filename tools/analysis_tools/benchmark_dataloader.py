@@ -25,8 +25,8 @@ from tqdm import tqdm
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.utils.benchmark import machine, write_json
-from dugi_mae.utils.cli import CFG_OPTIONS, at_least, run_cli
-from dugi_mae.utils.config import override, read_config
+from dugi_mae.cli import CFG_OPTIONS, at_least, run_cli
+from dugi_mae.cli import override, read_config
 from dugi_mae.utils.registry import check_data
 
 

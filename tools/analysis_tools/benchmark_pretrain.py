@@ -33,8 +33,8 @@ from dugi_mae.utils.benchmark import (
     ratio,
     write_json,
 )
-from dugi_mae.utils.cli import CFG_OPTIONS, at_least, run_cli
-from dugi_mae.utils.config import override, read_config
+from dugi_mae.cli import CFG_OPTIONS, at_least, run_cli
+from dugi_mae.cli import override, read_config
 from dugi_mae.utils.pretrain_cases import STAGES, PretrainCases, random_images
 from dugi_mae.utils.registry import check_model
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dugi_mae.datasets.conversion.hit_uav import convert
-from dugi_mae.utils.cli import run_cli
+from dugi_mae.converters.hit_uav import convert
+from dugi_mae.cli import run_cli
 
 
 def main() -> None:

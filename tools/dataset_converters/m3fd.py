@@ -10,9 +10,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dugi_mae.datasets.conversion.m3fd import convert
+from dugi_mae.converters.m3fd import convert
 from dugi_mae.errors import DuGIError
-from dugi_mae.utils.cli import run_cli
+from dugi_mae.cli import run_cli
 
 
 def main() -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dugi_mae.datasets.lists import IMAGE_EXTENSIONS
-from dugi_mae.datasets.lmdb import pack_lmdb
-from dugi_mae.datasets.pretrain import find_images
-from dugi_mae.utils.cli import run_cli
+from dugi_mae.files import IMAGE_EXTENSIONS
+from dugi_mae.mm.datasets.lmdb import pack_lmdb
+from dugi_mae.mm.datasets.pretrain import find_images
+from dugi_mae.cli import run_cli
 
 
 def main() -> None:

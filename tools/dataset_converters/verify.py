@@ -11,9 +11,9 @@ import os
 import sys
 from pathlib import Path
 
-from dugi_mae.datasets.conversion.files import write_text
-from dugi_mae.datasets.verify import verify_folder
-from dugi_mae.utils.cli import run_cli
+from dugi_mae.converters.files import write_text
+from dugi_mae.mm.datasets.verify import verify_folder
+from dugi_mae.cli import run_cli
 
 
 def listed(counts: dict[str, int], most: int = 5) -> str:

@@ -25,10 +25,10 @@ from mmseg.registry import DATASETS
 
 from dugi_mae.apis import init_pretrain_model, normalise
 from dugi_mae.apis.run import write_picture
-from dugi_mae.datasets.synthetic import write_dataset
+from dugi_mae.images.synthetic import write_dataset
 from dugi_mae.errors import DuGIError
-from dugi_mae.utils.cli import run_cli
-from dugi_mae.utils.folders import make_folder
+from dugi_mae.cli import run_cli
+from dugi_mae.files import make_folder
 from dugi_mae.visualization import draw_reconstruction, draw_target_overlay
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -38,7 +38,7 @@ from fuzz.trial import Trial
 from tqdm import tqdm
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.utils.cli import run_cli
+from dugi_mae.cli import run_cli
 from dugi_mae.utils.processes import Crash, map_despite_crashes
 
 CATEGORIES: dict[str, Callable[[Trial], None]] = dict(

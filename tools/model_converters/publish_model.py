@@ -14,13 +14,13 @@ from pathlib import Path
 from torch import Tensor
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.utils.checkpoint import (
+from dugi_mae.checkpoints.io import (
     check_tensors,
     read_checkpoint,
     write_checkpoint,
 )
-from dugi_mae.utils.cli import run_cli
-from dugi_mae.utils.fit import shorten
+from dugi_mae.cli import run_cli
+from dugi_mae.checkpoints.fit import shorten
 from dugi_mae.version import __version__
 
 #: Of mmengine's meta data: how far the training was, and class names and colours.

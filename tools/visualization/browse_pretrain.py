@@ -15,9 +15,9 @@ from tqdm import tqdm
 from dugi_mae.apis.build import build_from_config
 from dugi_mae.apis.run import write_picture
 from dugi_mae.errors import DuGIError
-from dugi_mae.utils.cli import CFG_OPTIONS, at_least, run_cli
-from dugi_mae.utils.config import override, read_config
-from dugi_mae.utils.folders import make_folder
+from dugi_mae.cli import CFG_OPTIONS, at_least, run_cli
+from dugi_mae.cli import override, read_config
+from dugi_mae.files import make_folder
 from dugi_mae.utils.registry import check_data
 from dugi_mae.visualization.reconstruction import draw_masking
 

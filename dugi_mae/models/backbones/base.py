@@ -16,7 +16,7 @@ from dugi_mae.models.layers import (
 )
 from dugi_mae.models.layers.sizes import check_sizes
 from dugi_mae.ops import resize_pos_embed, sincos_pos_embed
-from dugi_mae.utils.checkpoint import adapt_input_channels, adapt_pos_embed
+from dugi_mae.checkpoints.io import adapt_input_channels, adapt_pos_embed
 
 from .arch import resolve_arch
 

@@ -23,7 +23,7 @@ from dugi_mae.ops import (
     spectrum_distance,
 )
 from dugi_mae.utils.arguments import check_arguments
-from dugi_mae.utils.checkpoint import adapt_input_channels
+from dugi_mae.checkpoints.io import adapt_input_channels
 
 
 def _inverse_softplus(value: float) -> float:

@@ -15,7 +15,7 @@ from dugi_mae.models.layers.patch_conv import check_channels
 from dugi_mae.models.layers.sizes import check_sizes
 from dugi_mae.ops import TokenMask
 from dugi_mae.utils.arguments import check_arguments
-from dugi_mae.utils.checkpoint import adapt_input_channels
+from dugi_mae.checkpoints.io import adapt_input_channels
 
 
 class BaseMasking(BaseModule, metaclass=ABCMeta):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from mmengine.registry import DefaultScope
 
-from dugi_mae.datasets.conversion import flir, hit_uav, llvip, m3fd
-from dugi_mae.datasets.conversion.splits import read_names
-from dugi_mae.datasets.pretrain import InfraredPretrainDataset
+from dugi_mae.converters import flir, hit_uav, llvip, m3fd
+from dugi_mae.converters.splits import read_names
+from dugi_mae.mm.datasets.pretrain import InfraredPretrainDataset
 from dugi_mae.mmdet import InfraredCocoDataset, InfraredCocoMetric
 from dugi_mae.mmseg import IndexPNGDataset, SIRSTDataset
 from fuzz.edits import edit_bytes, edit_json, edit_xml

@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 
 from dugi_mae.apis.build import build_from_config
-from dugi_mae.utils.config import read_config
+from dugi_mae.cli import read_config
 from fuzz.edits import edit_bytes, edit_tree
 from fuzz.trial import Trial
 

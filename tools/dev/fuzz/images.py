@@ -16,15 +16,15 @@ from mmengine.evaluator import BaseMetric
 from mmengine.registry import DefaultScope
 from torch.utils.data import Dataset
 
-from dugi_mae.datasets.conversion import (
+from dugi_mae.converters import (
     irstd1k,
     mfnet,
     msrs,
 )
-from dugi_mae.datasets.pretrain import InfraredPretrainDataset
-from dugi_mae.datasets.transforms import LoadInfraredImage
-from dugi_mae.datasets.verify import check_image
-from dugi_mae.evaluation.small_target_metric import SmallTargetMetric
+from dugi_mae.mm.datasets.pretrain import InfraredPretrainDataset
+from dugi_mae.mm.transforms import LoadInfraredImage
+from dugi_mae.mm.datasets.verify import check_image
+from dugi_mae.mm.metrics.small_target_metric import SmallTargetMetric
 from dugi_mae.mmseg import ClassIoUMetric, IndexPNGDataset, SIRSTDataset
 from fuzz.edits import edit_bytes
 from fuzz.trial import Trial

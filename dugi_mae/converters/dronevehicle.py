@@ -1,0 +1,117 @@
+"""DroneVehicle: the infrared half without its white border, to COCO.
+
+Layout: ``{train,val,test}/{train,val,test}{imgr,labelr}/``; ``r`` is infrared. Images
+are released as 840x712 pixels of which a border of 100 on every side is white, and the
+boxes count from the border's corner.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tqdm import tqdm
+
+from dugi_mae.converters.builder import CocoBuilder, write_annotations
+from dugi_mae.converters.files import write_png
+from dugi_mae.converters.folders import (
+    check_out,
+    find_folder,
+    images_by_stem,
+    step_into,
+    subfolders,
+)
+from dugi_mae.converters.splits import SPLITS
+from dugi_mae.converters.voc import (
+    annotations_by_stem,
+    check_images,
+    read_voc,
+)
+from dugi_mae.mm.transforms.loading import decode, to_grey
+from dugi_mae.errors import DuGIError
+
+CLASSES = ('car', 'truck', 'bus', 'van', 'freight car')
+#: Spellings that occur in the files; ``*`` and no name at all mean nothing known.
+ALIASES = {
+    'feright_car': 'freight car',
+    'feright car': 'freight car',
+    'feright': 'freight car',
+    'freight_car': 'freight car',
+    'truvk': 'truck',
+}
+BORDER = 100
+RELEASED_SIZE = (840, 712)
+
+
+def crop(source: Path, target: Path) -> None:
+    """Write an image without its border, as a grey PNG.
+
+    A file that is there already is complete, because it was renamed into place, and is
+    left alone.
+
+    Raises:
+        DuGIError: If the image is damaged or has another size than released ones.
+    """
+    image = to_grey(decode(source.read_bytes(), str(source), luma_only=True))
+    height, width = image.shape
+    if (width, height) != RELEASED_SIZE:
+        raise DuGIError(
+            f'{source} is {width}x{height} pixels, not {RELEASED_SIZE[0]}x'
+            f'{RELEASED_SIZE[1]} with a white border: give the files as released'
+        )
+    if not target.is_file():
+        inner = image[BORDER : height - BORDER, BORDER : width - BORDER]
+        write_png(inner, target)
+
+
+def build(folder: Path, split: str, out: Path) -> CocoBuilder:
+    """Collect one split and write its images to ``OUT/images/SPLIT/``.
+
+    Args:
+        folder: The folder of the split.
+        split: Its name.
+        out: Folder to write to.
+
+    Raises:
+        DuGIError: If something is missing or damaged.
+    """
+    image_folder = find_folder(folder, f'{split}imgr')
+    images = images_by_stem(image_folder)
+    annotations = annotations_by_stem(find_folder(folder, f'{split}labelr'))
+    check_images(annotations, images, image_folder)
+    width, height = (side - 2 * BORDER for side in RELEASED_SIZE)
+    builder = CocoBuilder(split, CLASSES)
+    without = len(images.keys() - annotations.keys())
+    if without:
+        builder.notes['images without an annotation file left out'] = without
+    objects = {name: read_voc(path).objects for name, path in annotations.items()}
+    for name in tqdm(annotations, desc=split, unit='image', leave=False):
+        crop(images[name], out / 'images' / split / f'{name}.png')
+        builder.add_image(f'{split}/{name}.png', width, height)
+        for item in objects[name]:
+            box = item.box and tuple(value - BORDER for value in item.box)
+            builder.add_object(ALIASES.get(item.name, item.name), box)
+    return builder
+
+
+def convert(source: Path, out: Path) -> list[str]:
+    """Write ``images/SPLIT/*.png`` and ``annotations/SPLIT.json``.
+
+    Args:
+        source: The folder that holds ``train``, ``val`` and ``test`` (or some of them).
+        out: Folder to write to.
+
+    Returns:
+        Lines to print.
+
+    Raises:
+        DuGIError: If something is missing or damaged.
+    """
+    folders = 'images', *(f'images/{split}' for split in SPLITS)
+    check_out(source, out, 'annotations', 'splits', *folders)
+    root = step_into(source, 'DroneVehicle')
+    here = subfolders(root)
+    splits = [split for split in SPLITS if split in here]
+    if not splits:
+        raise DuGIError(f'folder {root} has none of train, val and test: correct SRC')
+    builders = [build(here[split], split, out) for split in splits]
+    return write_annotations(builders, out)

@@ -1,5 +1,0 @@
-"""Optimizer constructors."""
-
-from .layer_decay import LayerDecayOptimWrapperConstructor
-
-__all__ = ['LayerDecayOptimWrapperConstructor']

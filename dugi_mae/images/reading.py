@@ -1,0 +1,156 @@
+"""From an image file to the pixels that it stores, with care for bad files."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import cv2
+import numpy as np
+import tifffile
+from mmengine import fileio
+from numpy import ndarray
+
+from dugi_mae.images.stored_size import TIFF_STARTS, stored_size
+from dugi_mae.errors import BadImageError
+
+_JPEG, _PNG = b'\xff\xd8\xff', b'\x89PNG'
+_REDUCED = {
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+}
+#: Largest image that is decoded: the area of 8192x8192 pixels. At 16 bits its
+#: normalisation takes about 1.5 GB of memory.
+MAX_PIXELS = 2**26
+#: Largest file that is read, 1 GiB.
+MAX_BYTES = 2**30
+
+
+def read_bytes(path: str, backend_args: dict | None = None) -> bytes:
+    """Read a file through mmengine's file backends.
+
+    Args:
+        path: Local path or a URL that a backend knows.
+        backend_args: See :func:`mmengine.fileio.get`.
+
+    Raises:
+        BadImageError: If the file is missing, cannot be read, is empty or larger than
+            :data:`MAX_BYTES`.
+    """
+    if os.path.exists(path):
+        if not os.path.isfile(path):  # a pipe would be waited for for ever
+            raise BadImageError(
+                f'{path} cannot be read (not a regular file): check that it is a file '
+                'and that you may read it',
+                'unreadable',
+            )
+        if os.path.getsize(path) > MAX_BYTES:
+            raise BadImageError(
+                f'{path} is larger than {MAX_BYTES} bytes: cut it into tiles or '
+                'remove it',
+                'too large',
+            )
+    try:
+        content = fileio.get(path, backend_args=backend_args)
+    except FileNotFoundError:
+        raise BadImageError(
+            f'{path} does not exist: check data_root and the list it came from',
+            'missing',
+        ) from None
+    except KeyError:  # what stands before '://' in it
+        raise BadImageError(
+            f'{path} is in a storage that mmengine does not know: correct the list it '
+            'came from, or install the storage',
+            'missing',
+        ) from None
+    except OSError as error:
+        raise BadImageError(
+            f'{path} cannot be read ({error.strerror or error}): check that it is a '
+            'file and that you may read it',
+            'unreadable',
+        ) from None
+    if not content:
+        raise BadImageError(
+            f'{path} is empty (0 bytes): copy it again or remove it', 'empty'
+        )
+    return bytes(content)
+
+
+def _is_truncated(content: bytes) -> bool:
+    """Whether the end is missing; decoders invent the pixels instead of failing."""
+    if content.startswith(_JPEG):
+        # The end marker must follow the last scan: one before it is a thumbnail's.
+        return content.rfind(b'\xff\xd9') < content.rfind(b'\xff\xda')
+    return content.startswith(_PNG) and content.rfind(b'IEND') < 0
+
+
+def _reduction(side: int, reduce_to: int) -> int:
+    """OpenCV's flag for the strongest reduction that leaves enough of a side."""
+    for factor, flag in _REDUCED.items():
+        if side // factor >= reduce_to:
+            return flag
+    return 0
+
+
+def decode(
+    content: bytes,
+    path: str = 'image',
+    luma_only: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    reduce_to: int | None = None,
+) -> ndarray:
+    """Decode a file to the pixels it stores: no change of depth, nor of size.
+
+    The size that the header claims is checked first.
+
+    Args:
+        content: The encoded file.
+        path: Its name, for messages.
+        luma_only: Whether JPEGs may be decoded to their luma plane alone. That is
+            exact for grey ones, and several times faster for three equal channels.
+        max_pixels: Most pixels that are decoded. More than four channels count as
+            more pixels.
+        reduce_to: Decode a JPEG of which ``luma_only`` is wanted at a half, a quarter
+            or an eighth of its size, if its shorter side keeps so many pixels. Cheaper
+            than to decode all of them, and smoother than to resize afterwards.
+
+    Returns:
+        ``(H, W)`` or ``(H, W, C)`` in BGR(A) order. EXIF rotation is ignored, as
+        labels refer to the stored pixels.
+
+    Raises:
+        BadImageError: If the file is too large, damaged, cut short or not an image.
+    """
+    size = stored_size(io.BytesIO(content))
+    if size is not None:
+        width, height, channels = size
+        if width * height * max(channels / 4, 1) > max_pixels:
+            raise BadImageError(
+                f'{path} claims to be {width}x{height} pixels with {channels} '
+                f'channel(s), more than max_pixels={max_pixels}: cut it into tiles, '
+                'remove it, or raise max_pixels',
+                'too large',
+            )
+    flag = cv2.IMREAD_UNCHANGED
+    if luma_only and content.startswith(_JPEG):
+        flag = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+        if reduce_to and size is not None:
+            flag |= _reduction(min(size[:2]), reduce_to)
+    image, cut = None, _is_truncated(content)
+    if size is not None and not cut:
+        try:
+            image = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
+            if image is None and content.startswith(TIFF_STARTS):
+                # Sample formats OpenCV does not know, such as uint32 and float16.
+                image = tifffile.imread(io.BytesIO(content), key=0)
+        except Exception:  # cv2 and tifffile raise many kinds on damaged files
+            image = None
+    if image is None or not image.size:
+        known = content.startswith((_JPEG, _PNG, *TIFF_STARTS)) or size is not None
+        raise BadImageError(
+            f'{path} is damaged, cut short or not an image: copy it again, convert it '
+            'to PNG, JPEG or TIFF, or remove it',
+            'cut short' if cut else 'damaged' if known else 'not an image',
+        )
+    return image

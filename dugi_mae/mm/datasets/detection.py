@@ -1,0 +1,220 @@
+"""Infrared detection sets with COCO annotation files."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from pathlib import Path
+
+from mmdet.datasets import CocoDataset
+from mmdet.datasets.api_wrappers import COCO
+from mmdet.registry import DATASETS
+from mmengine.logging import print_log
+
+from dugi_mae.mm.datasets.classes import check_classes
+from dugi_mae.converters import dronevehicle, flir, hit_uav, llvip, m3fd
+from dugi_mae.converters.coco import (
+    check_coco,
+    class_names,
+    read_json,
+    select_classes,
+)
+from dugi_mae.converters.coco_masks import check_masks
+from dugi_mae.errors import DuGIError
+
+#: Colours that stay apart on grey, for the first classes of any set.
+PALETTE = [
+    *((255, 80, 60), (60, 160, 255), (90, 220, 90), (250, 200, 50), (200, 90, 240)),
+    *((250, 150, 40), (60, 220, 220), (255, 120, 190), (170, 210, 60), (130, 120, 255)),
+    *((220, 130, 90), (40, 190, 140), (190, 60, 110), (150, 190, 255), (240, 240, 130)),
+]
+
+
+def metainfo(classes: tuple[str, ...]) -> dict:
+    """Class names with a colour each."""
+    return dict(classes=classes, palette=PALETTE[: len(classes)])
+
+
+def coco_api(content: dict) -> COCO:
+    """Hand a COCO structure in memory to pycocotools, which only reads files.
+
+    Args:
+        content: Images, annotations and categories.
+    """
+    api = COCO()
+    api.dataset = content
+    with contextlib.redirect_stdout(None):  # it prints its progress
+        api.createIndex()
+    api.img_ann_map, api.cat_img_map = api.imgToAnns, api.catToImgs
+    return api
+
+
+@DATASETS.register_module()
+class InfraredCocoDataset(CocoDataset):
+    """Any infrared set in COCO format.
+
+    Label ``i`` is ``metainfo['classes'][i]`` by name, in whatever order the file lists
+    its categories; ``InfraredCocoMetric`` scores accordingly. Without classes in
+    ``metainfo`` those of the file are taken, in its order. Images without boxes stay
+    in unless ``filter_cfg=dict(filter_empty_gt=True)``: an infrared detector must know
+    empty scenes.
+
+    Args:
+        ann_file: COCO file, relative to ``data_root``.
+        metainfo: ``dict(classes=(...))`` for some of the file's classes, by name.
+        data_root: Folder of the set.
+        data_prefix: ``dict(img=...)``, the folder that file names are relative to.
+        **kwargs: As in mmdet's ``CocoDataset``.
+
+    Raises:
+        DuGIError: If a folder, the file or an image is missing, the file is damaged or
+            empty, a class is not in it, a training file has no box, or ``filter_cfg``
+            leaves no image.
+    """
+
+    METAINFO: dict = {}
+    #: The script that writes this set's annotation files.
+    CONVERTER: str | None = None
+
+    def _join_prefix(self) -> None:
+        """Put the data folder before the others."""
+        prefix = self.data_prefix
+        if not isinstance(prefix, dict) or not isinstance(prefix.get('img'), str):
+            raise DuGIError(
+                f'data_prefix={prefix!r} of {type(self).__name__} has no img: name the '
+                'folder that file names are relative to, such as '
+                "data_prefix=dict(img='images/')"
+            )
+        super()._join_prefix()
+
+    def load_data_list(self) -> list[dict]:
+        """List the images with their boxes."""
+        remote = self.backend_args is not None
+        if not remote:
+            self._check_paths()
+        self.COCOAPI = self._read  # what the parent reads the file with
+        try:
+            samples = super().load_data_list()
+        finally:
+            del self.COCOAPI
+        if not remote:
+            self._check_images(samples)
+        return samples
+
+    def filter_data(self) -> list[dict]:
+        """Leave out the images that ``filter_cfg`` does not want."""
+        samples = super().filter_data()
+        if not samples:
+            raise DuGIError(
+                f'filter_cfg={dict(self.filter_cfg)} leaves none of the '
+                f'{len(self.data_list)} images of {self.ann_file}: loosen it, or '
+                'correct metainfo.classes'
+            )
+        return samples
+
+    def _read(self, path: str) -> COCO:
+        """Read and check the annotation file; settles the classes."""
+        content = check_coco(read_json(path), path)
+        if any(getattr(step, 'with_mask', False) for step in self.pipeline.transforms):
+            check_masks(content, path)
+        names = class_names(content)
+        classes = self._metainfo.setdefault('classes', names)
+        name = classes if isinstance(classes, str) else names[0]
+        check_classes(classes, f'write classes=({name!r},), with the comma')
+        order = [name for name in names if name in classes]
+        if self.test_mode and order != list(classes):
+            print_log(
+                f'{path} lists its classes as {", ".join(order)}, not as '
+                f'{", ".join(classes)}: score with InfraredCocoMetric, CocoMetric '
+                'would mistake one for another',
+                logger='current',
+                level=logging.WARNING,
+            )
+        content = select_classes(content, classes, path)
+        if not self.test_mode and not content['annotations']:
+            raise DuGIError(
+                f'annotation file {path} has no box of the classes '
+                f'{", ".join(classes)}: training needs some, correct ann_file or '
+                'metainfo.classes'
+            )
+        return coco_api(content)
+
+    def _remedy(self) -> str:
+        """How annotation files of this set come about."""
+        if self.CONVERTER is None:
+            return 'correct data_root or ann_file'
+        return (
+            'correct data_root or ann_file, or run '
+            f'`python tools/dataset_converters/{self.CONVERTER} SRC {self.data_root}`'
+        )
+
+    def _check_paths(self) -> None:
+        """Raise unless folders and annotation file exist."""
+        if self.data_root and not Path(self.data_root).is_dir():
+            raise DuGIError(
+                f'data folder {self.data_root} does not exist: {self._remedy()}'
+            )
+        if not self.ann_file:
+            raise DuGIError(f'{type(self).__name__} has no ann_file: name a COCO file')
+        if not Path(self.ann_file).is_file():
+            raise DuGIError(
+                f'annotation file {self.ann_file} does not exist: {self._remedy()}'
+            )
+
+    def _check_images(self, samples: list[dict]) -> None:
+        """Raise unless every image exists."""
+        missing = [s['img_path'] for s in samples if not Path(s['img_path']).is_file()]
+        if missing:
+            raise DuGIError(
+                f'image {missing[0]} of {self.ann_file} does not exist ({len(missing)} '
+                f'of {len(samples)} are missing): copy it there, or correct '
+                'data_prefix.img'
+            )
+
+
+@DATASETS.register_module()
+class HITUAVDataset(InfraredCocoDataset):
+    """HIT-UAV: people and vehicles from the air; ``DontCare`` is no class."""
+
+    METAINFO = metainfo(hit_uav.CLASSES)
+    CONVERTER = 'hit_uav.py'
+
+
+@DATASETS.register_module()
+class M3FDDataset(InfraredCocoDataset):
+    """M3FD, infrared half: streets and campus, by day and night."""
+
+    METAINFO = metainfo(m3fd.CLASSES)
+    CONVERTER = 'm3fd.py'
+
+
+@DATASETS.register_module()
+class LLVIPDataset(InfraredCocoDataset):
+    """LLVIP, infrared half: pedestrians at night."""
+
+    METAINFO = metainfo(llvip.CLASSES)
+    CONVERTER = 'llvip.py'
+
+
+@DATASETS.register_module()
+class FLIRAlignedDataset(InfraredCocoDataset):
+    """FLIR ADAS, aligned release (and version 1): roads; the few dogs are no class."""
+
+    METAINFO = metainfo(flir.CLASSES)
+    CONVERTER = 'flir.py'
+
+
+@DATASETS.register_module()
+class FLIRv2Dataset(InfraredCocoDataset):
+    """FLIR ADAS version 2: roads, 15 classes of which some are rare."""
+
+    METAINFO = metainfo(flir.CLASSES_V2)
+    CONVERTER = 'flir.py'
+
+
+@DATASETS.register_module()
+class DroneVehicleDataset(InfraredCocoDataset):
+    """DroneVehicle, infrared half: vehicles from the air, horizontal boxes."""
+
+    METAINFO = metainfo(dronevehicle.CLASSES)
+    CONVERTER = 'dronevehicle.py'

@@ -1,0 +1,138 @@
+"""Single-frame infrared small targets: SIRST, IRSTD-1k, NUDT-SIRST and the like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS
+
+from dugi_mae.converters.folders import images_by_stem
+from dugi_mae.mm.datasets.data_root import check_data_prefix, check_data_root
+from dugi_mae.files import find_listed, found_instead, read_lines
+from dugi_mae.errors import DuGIError
+
+#: Where images and masks lie below the data folder, in order of preference.
+LAYOUTS = (
+    ('mixed', 'annotations/masks'),  # SIRST-V2
+    ('IRSTD1k_Img', 'IRSTD1k_Label'),  # IRSTD-1k
+    ('images', 'masks'),  # SIRST v1, NUDT-SIRST, BasicIRSTD, DNANet
+)
+#: What mmseg calls them.
+PREFIX_KEYS = ('img_path', 'seg_map_path')
+#: What may stand between an image's name and its mask's extension.
+MASK_SUFFIXES = ('_pixels0', '')
+
+
+def read_split(path: Path) -> list[str]:
+    """Lines of a split file that are not blank.
+
+    Raises:
+        DuGIError: If the file is missing, where those that are there are named, or
+            empty.
+    """
+    if not path.is_file():
+        near = sorted(p.name for p in path.parent.glob('*.txt')) or ['none']
+        raise DuGIError(
+            f'split file {path} does not exist: correct ann_file (found there: '
+            f'{", ".join(near[:8])})'
+        )
+    return read_lines(path, 'split file', 'correct ann_file')
+
+
+@DATASETS.register_module()
+class SIRSTDataset(BaseSegDataset):
+    """Images with target masks; backgrounds without any target are kept.
+
+    Layouts found by themselves: ``images/`` with ``masks/`` (SIRST v1, NUDT-SIRST, and
+    any set as BasicIRSTD and DNANet arrange it), ``IRSTD1k_Img/`` with
+    ``IRSTD1k_Label/`` (IRSTD-1k) and ``mixed/`` with ``annotations/masks/`` (SIRST-V2);
+    mask names ``<name>.png`` or ``<name>_pixels0.png``. Masks are read by
+    ``LoadTargetMask``.
+
+    Args:
+        data_root: Folder of the set.
+        ann_file: Split file relative to ``data_root``, such as ``idx_427/train.txt``,
+            ``splits/train_full.txt``, ``img_idx/train_NUAA-SIRST.txt`` or
+            ``50_50/train.txt``; ``''`` takes all images. One image a line, with or
+            without folder and extension; further columns are ignored.
+        data_prefix: Folders ``img_path`` and ``seg_map_path`` relative to
+            ``data_root``, where they are none of those above.
+        seg_map_suffix: What follows an image's name in its mask's, such as
+            ``_mask.png``, where it is neither of the two above.
+        **kwargs: As in mmseg's ``BaseSegDataset`` (``pipeline``, ...).
+
+    Raises:
+        DuGIError: If a folder, split, image or mask is missing, or a split is empty or
+            names an image twice.
+    """
+
+    METAINFO = dict(
+        classes=('background', 'target'), palette=[[0, 0, 0], [255, 40, 40]]
+    )
+
+    def __init__(
+        self,
+        data_root: str,
+        ann_file: str = '',
+        seg_map_suffix: str | None = None,
+        data_prefix: dict | None = None,
+        **kwargs,
+    ) -> None:
+        self.mask_suffixes = MASK_SUFFIXES
+        if seg_map_suffix is not None:
+            self.mask_suffixes = (seg_map_suffix.rsplit('.', 1)[0],)
+        root = check_data_root(data_root)
+        folders = check_data_prefix(data_prefix, PREFIX_KEYS)
+        if len(folders) < len(PREFIX_KEYS):
+            folders = self.find_layout(root) | folders
+        super().__init__(
+            ann_file=ann_file, data_root=str(root), data_prefix=folders, **kwargs
+        )
+
+    @staticmethod
+    def find_layout(root: Path) -> dict[str, str]:
+        """The layout of a data folder, as mmseg's ``data_prefix``."""
+        for images, masks in LAYOUTS:
+            if (root / images).is_dir() and (root / masks).is_dir():
+                return dict(zip(PREFIX_KEYS, (images, masks), strict=True))
+        known = ' or '.join(f'{images}/ with {masks}/' for images, masks in LAYOUTS)
+        raise DuGIError(
+            f'data folder {root} has none of the known layouts: expected {known}; '
+            'correct data_root or set data_prefix'
+        )
+
+    def load_data_list(self) -> list[dict]:
+        """List the images of the split with their masks."""
+        img_dir, mask_dir = (Path(self.data_prefix[key]) for key in PREFIX_KEYS)
+        images, masks = (
+            images_by_stem(folder, 'correct data_prefix')
+            for folder in (img_dir, mask_dir)
+        )
+        names = sorted(images)
+        if self.ann_file:
+            lines = read_split(Path(self.ann_file))
+            files = [path.name for path in images.values()]
+            listed = find_listed(lines, files, self.ann_file, img_dir)
+            names = [Path(file).stem for file in listed]
+        samples = []
+        for name in names:
+            candidates = [name + suffix for suffix in self.mask_suffixes]
+            mask = next((masks[stem] for stem in candidates if stem in masks), None)
+            if mask is None:
+                raise DuGIError(
+                    f'image {images[name]} has no mask in {mask_dir}'
+                    f'{found_instead(mask_dir, name)}: call it '
+                    f'{" or ".join(f"{stem}.png" for stem in candidates)}, all black '
+                    'if there is no target, or set seg_map_suffix'
+                )
+            samples.append(
+                dict(
+                    img_path=str(images[name]),
+                    seg_map_path=str(mask),
+                    label_map=self.label_map,
+                    reduce_zero_label=self.reduce_zero_label,
+                    seg_fields=[],
+                )
+            )
+        return samples

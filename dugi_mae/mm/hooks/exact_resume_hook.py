@@ -1,0 +1,79 @@
+"""A resumed run does what the uninterrupted one would have done."""
+
+from __future__ import annotations
+
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+
+from dugi_mae.mm.seeding import (
+    get_random_states,
+    seed_iteration,
+    seed_samples,
+    set_random_states,
+)
+
+
+def _train_sampler(runner: Runner):
+    loader = runner.train_dataloader
+    return getattr(loader.batch_sampler, 'sampler', loader.sampler)
+
+
+@HOOKS.register_module()
+class ExactResumeHook(Hook):
+    """Make the randomness of training a function of seed and position.
+
+    What a sample's augmentations draw follows from (seed, process, epoch, number in
+    the epoch's order); what model and losses draw follows from (seed, process,
+    iteration). Neither depends on workers, on their number, on validation or on
+    pictures in between. Checkpoints carry the states of the generators of Python,
+    NumPy and torch, which go on for what is drawn outside of iterations, and the
+    sampler's seed. Together with mmengine, which restores weights, optimizer, loss
+    scaler, schedules and the place in the order, the losses after a resume are those
+    of the uninterrupted run; to the bit on a CPU and with deterministic kernels.
+
+    It holds for epoch-based loops resumed from the end of an epoch and iteration-based
+    ones resumed from any iteration, at the same number of processes. With gradient
+    accumulation a checkpoint must be saved where parameters are updated. It needs
+    onedl-mmengine 0.10.12, whose loops start their workers after the resume.
+    Any config can use it: ``custom_hooks=[dict(type='ExactResumeHook')]``. Registered
+    in mmengine's root.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self) -> None:
+        self._resumed: dict | None = None
+        self._key: tuple[int, ...] = ()
+
+    def before_train(self, runner: Runner) -> None:
+        """Seed the samples and go on with the saved states."""
+        self._key = (runner.seed, runner.rank)
+        if self._resumed is not None:
+            sampler = _train_sampler(runner)
+            if self._resumed['sampler_seed'] is not None:
+                sampler.seed = self._resumed['sampler_seed']
+            # Only the first process saves, and only its states are known.
+            if runner.rank == 0:
+                set_random_states(self._resumed['states'])
+        seed_samples(runner.train_dataloader, *self._key)
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None
+    ) -> None:
+        """Seed the iteration."""
+        seed_iteration(*self._key, runner.iter)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Add the states of the generators."""
+        sampler = _train_sampler(runner)
+        seed = getattr(sampler, 'seed', None)
+        checkpoint['random'] = dict(
+            states=get_random_states(),
+            sampler_seed=seed if isinstance(seed, int) else None,
+        )
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Keep the states until training starts, if this is a resume."""
+        if runner._resume:
+            self._resumed = checkpoint.get('random')

@@ -1,0 +1,64 @@
+"""Masks of small targets, in all the forms they are released in; needs mmseg."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmseg.registry import TRANSFORMS
+
+from dugi_mae.mm.transforms.binary_mask import binary_mask
+from dugi_mae.images.reading import decode, read_bytes
+from dugi_mae.errors import DuGIError, check_choice
+from dugi_mae.utils.arguments import check_arguments
+
+
+@TRANSFORMS.register_module()
+class LoadTargetMask(BaseTransform):
+    """Load a binary mask: whatever is not black is target.
+
+    Masks come as 1-bit, 0/1, 0/255 and with several channels. mmseg's own loader would
+    take 255 for "ignore" and drop every target without a word.
+
+    Required keys: ``seg_map_path``, ``img_path``, ``ori_shape``. Added keys:
+    ``gt_seg_map`` ``(H, W)`` uint8 in {0, 1}; ``seg_fields`` is extended.
+
+    Args:
+        on_mismatch: What to do with a mask of another size than its image:
+            ``'error'``, or ``'resize'`` it to the image by nearest neighbour.
+        backend_args: See :func:`mmengine.fileio.get`.
+    """
+
+    @check_arguments
+    def __init__(
+        self, on_mismatch: str = 'error', backend_args: dict | None = None
+    ) -> None:
+        check_choice('on_mismatch', on_mismatch, ('error', 'resize'))
+        self.on_mismatch = on_mismatch
+        self.backend_args = backend_args
+
+    def load(self, path: str) -> np.ndarray:
+        """Read one mask, ``(H, W)`` uint8 in {0, 1}."""
+        return binary_mask(decode(read_bytes(path, self.backend_args), path))
+
+    def transform(self, results: dict) -> dict:
+        """Add the mask at ``results['seg_map_path']`` to the results."""
+        path = results['seg_map_path']
+        mask = self.load(path)
+        height, width = results['ori_shape']
+        if mask.shape != (height, width):
+            if self.on_mismatch == 'error':
+                raise DuGIError(
+                    f'mask {path} is {mask.shape[1]}x{mask.shape[0]} pixels, its image '
+                    f'{results["img_path"]} is {width}x{height}: mend the mask, take '
+                    "the image off the list or set on_mismatch='resize'"
+                )
+            mask = cv2.resize(
+                mask, (width, height), interpolation=cv2.INTER_NEAREST_EXACT
+            )
+        results['gt_seg_map'] = mask
+        results.setdefault('seg_fields', []).append('gt_seg_map')
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(on_mismatch={self.on_mismatch!r})'

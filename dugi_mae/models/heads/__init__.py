@@ -1,5 +1,0 @@
-"""Pre-training heads."""
-
-from .pretrain_head import DuGIPretrainHead
-
-__all__ = ['DuGIPretrainHead']

@@ -1,1 +1,0 @@
-"""Helpers that fit into no other room."""

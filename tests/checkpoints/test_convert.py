@@ -1,0 +1,413 @@
+"""Published state dicts become ours completely, or the tensor at fault is named."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from dugi_mae.errors import DuGIError
+from dugi_mae.models import ConvViT, DualDomainGuidance
+from dugi_mae.models.backbones.arch import ARCHS
+from dugi_mae.checkpoints.convert import DROPPED, convert_state_dict
+from dugi_mae.checkpoints.published import describe, read_published
+from dugi_mae.utils.registry import build_module
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'pretrain'
+CONFIG = {
+    'DuGI-MAE': 'dugi-mae_convvit-base_reference-code.py',
+    'InfMAE': 'infmae_convvit-base_4xb64-coslr-400e_inf590k.py',
+    'MCMAE': 'mcmae_convvit-base_4xb96-coslr-400e_inf590k.py',
+}
+KINDS = list(CONFIG)
+TOY = dict(widths=(8, 12, 16), depths=(1, 2, 2), tokens=16, decoder=8)
+BASE = dict(widths=(256, 384, 768), depths=(2, 2, 11), tokens=196, decoder=512)
+#: One tensor of every kind of module, the ones that tell the sizes among them.
+VICTIMS = [
+    'pos_embed',
+    'patch_embed1.proj.weight',
+    'patch_embed2.proj.weight',
+    'patch_embed3.norm.weight',
+    'patch_embed4.bias',
+    'blocks1.0.attn.weight',
+    'blocks2.1.mlp.fc1.bias',
+    'blocks3.0.attn.qkv.weight',
+    'blocks3.1.norm2.bias',
+]
+DECODER_VICTIMS = [
+    'norm.weight',
+    'stage1_output_decode.weight',
+    'decoder_embed.bias',
+    'decoder_norm.weight',
+    'decoder_pred.weight',
+    'decoder_pos_embed',
+    'mask_token',
+]
+
+
+def block(name: str, width: int, conv: bool) -> dict[str, tuple[int, ...]]:
+    """Shapes of one block under its published names."""
+    one = (1, 1) if conv else ()
+    layers = {'mlp.fc1': (4 * width, width), 'mlp.fc2': (width, 4 * width)}
+    if conv:
+        layers |= {'conv1': (width, width), 'conv2': (width, width)}
+    else:
+        layers |= {'attn.qkv': (3 * width, width), 'attn.proj': (width, width)}
+    shapes = {f'{name}.{k}.weight': v + one for k, v in layers.items()}
+    shapes |= {f'{name}.{k}.bias': v[:1] for k, v in layers.items()}
+    for norm in ('norm1', 'norm2'):
+        shapes |= {f'{name}.{norm}.{p}': (width,) for p in ('weight', 'bias')}
+    if conv:
+        shapes |= {
+            f'{name}.attn.weight': (width, 1, 5, 5),
+            f'{name}.attn.bias': (width,),
+        }
+    return shapes
+
+
+def layout(kind: str, widths, depths, tokens, decoder) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a published checkpoint, as its authors wrote them."""
+    dim = widths[2]
+    shapes = {
+        'pos_embed': (1, tokens, dim),
+        'mask_token': (1, 1, decoder),
+        'decoder_pos_embed': (1, tokens, decoder),
+    }
+    layers = {
+        'patch_embed1.proj': (widths[0], 3, 4, 4),
+        'patch_embed2.proj': (widths[1], widths[0], 2, 2),
+        'patch_embed3.proj': (dim, widths[1], 2, 2),
+        'patch_embed4': (dim, dim),
+        'stage1_output_decode': (dim, widths[0], 4, 4),
+        'stage2_output_decode': (dim, widths[1], 2, 2),
+        'decoder_embed': (decoder, dim),
+        'decoder_pred': (256 * 3, decoder),
+    }
+    norms = {f'patch_embed{i + 1}.norm': w for i, w in enumerate(widths)}
+    norms |= {'norm': dim, 'decoder_norm': decoder}
+    for stage, (width, depth) in enumerate(zip(widths, depths, strict=True), 1):
+        for i in range(depth):
+            shapes |= block(f'blocks{stage}.{i}', width, conv=stage < 3)
+    for i in range(8 if kind == 'MCMAE' else 2):
+        shapes |= block(f'decoder_blocks.{i}', decoder, conv=False)
+    if kind != 'MCMAE':
+        layers['patch_embed.proj'] = (dim, 3, 16, 16)
+    if kind == 'DuGI-MAE':
+        for i in range(3):
+            name = f'var_transformers.{i}'
+            shapes[f'{name}.mat_qkv.weight'] = (3 * dim, dim)
+            shapes |= {
+                f'{name}.{p}': (dim,) for p in ('q_bias', 'v_bias', 'zero_k_bias')
+            }
+            layers[f'{name}.proj'] = (dim, dim)
+            layers[f'var_ffns.{i}.fc1'] = (4 * dim, dim)
+            layers[f'var_ffns.{i}.fc2'] = (dim, 4 * dim)
+    shapes |= {f'{k}.weight': v for k, v in layers.items()}
+    shapes |= {f'{k}.bias': v[:1] for k, v in layers.items()}
+    for name, width in norms.items():
+        shapes |= {f'{name}.{p}': (width,) for p in ('weight', 'bias')}
+    return shapes
+
+
+def published(kind: str, size: dict = TOY) -> dict[str, torch.Tensor]:
+    """Random weights in a published layout."""
+    return {k: 0.2 * torch.randn(v) for k, v in layout(kind, **size).items()}
+
+
+def convert(state: dict, target: str = 'backbone'):
+    """Convert; the warning about the guidance has its own test."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', 'the guidance starts fresh')
+        return convert_state_dict(state, target)
+
+
+@pytest.mark.parametrize('target', ['backbone', 'pretrain'])
+@pytest.mark.parametrize('kind', KINDS)
+def test_every_tensor_is_used_unchanged_or_dropped_for_a_reason(kind, target):
+    """The file is accounted for: mapped with its values, or on the target's list."""
+    state = published(kind)
+    result = convert(state, target)
+    assert result.source.kind == kind
+    assert set(result.mapped) | set(result.dropped) == set(state)
+    assert not set(result.mapped) & set(result.dropped)
+    assert set(result.dropped.values()) <= set(DROPPED[target])
+    for key, name in result.mapped.items():
+        assert torch.equal(result.state_dict[name], state[key]), key
+    assert {*result.mapped.values(), *result.fresh} == set(result.state_dict)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_what_is_dropped(kind):
+    """Fine-tuning leaves out pre-training's parts, pre-training foreign guidance."""
+    state = published(kind)
+    only_pretraining = ('decoder', 'mask_token', 'stage', 'norm.', 'var_')
+    want = {k for k in state if k.startswith((*only_pretraining, 'patch_embed.'))}
+    assert set(convert(state).dropped) == want
+    want = {k for k in state if k.startswith('var_')}
+    assert set(convert(state, 'pretrain').dropped) == want
+    assert bool(want) == (kind == 'DuGI-MAE')
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_base_layout_is_that_of_the_configs(kind):
+    """At full size: names and shapes of the config's model, arch recognised by name."""
+    state = {
+        key: torch.empty(shape, device='meta')
+        for key, shape in layout(kind, **BASE).items()
+    }
+    source = describe(state)
+    assert (source.arch, source.arch_text) == (ARCHS['base'], "'base'")
+    assert (source.in_channels, source.img_size) == (3, 224)
+    assert (source.decoder_width, source.decoder_depth) == (
+        512,
+        8 if kind == 'MCMAE' else 2,
+    )
+    config = Config.fromfile(CONFIGS / CONFIG[kind]).model
+    with torch.device('meta'):
+        models = {'pretrain': build_module(config), 'backbone': ConvViT('base')}
+    for target, model in models.items():
+        found = convert(state, target).state_dict
+        assert {k: v.shape for k, v in found.items()} == {
+            k: v.shape for k, v in model.state_dict().items()
+        }
+    encoder = sum(v.numel() for k, v in found.items() if not k.startswith('pos_embed'))
+    assert 84.4e6 < encoder < 84.6e6
+
+
+@pytest.mark.parametrize('name', list(ARCHS))
+def test_named_archs_are_recognised(name):
+    """tiny, small, base and large by their shapes, others as a dict."""
+    arch = ARCHS[name]
+    size = dict(widths=arch.embed_dims, depths=arch.depths, tokens=196, decoder=128)
+    shapes = layout('MCMAE', **size).items()
+    source = describe({k: torch.empty(v, device='meta') for k, v in shapes})
+    assert source.arch == arch and source.arch_text == repr(name)
+    toy = describe(published('MCMAE'))
+    assert toy.arch_text == (
+        'dict(embed_dims=(8, 12, 16), depths=(1, 2, 2), num_heads=1, mlp_ratio=4.0)'
+    )
+
+
+@pytest.mark.parametrize(('height', 'width'), [(64, 64), (48, 112)])
+@pytest.mark.parametrize('kind', KINDS)
+def test_round_trip_gives_equal_features(tmp_path, kind, height, width):
+    """An encoder that went through a published file and back computes the same."""
+    arch = dict(embed_dims=(8, 12, 16), depths=(1, 2, 2), num_heads=2)
+    model = ConvViT(arch, img_size=64)
+    for p in model.parameters():
+        p.data += 0.1 * torch.randn_like(p)
+    path = tmp_path / 'published.pth'
+    torch.save({'model': {**published(kind), **model.state_dict()}}, path)
+    result = convert(read_published(path))
+    torch.save(dict(state_dict=result.state_dict), tmp_path / 'ours.pth')
+    init_cfg = dict(type='DuGIPretrained', checkpoint=str(tmp_path / 'ours.pth'))
+    again = ConvViT(arch, img_size=64, init_cfg=init_cfg)
+    again.init_weights()
+    images = torch.randn(2, 3, height, width)
+    for want, got in zip(model.eval()(images), again.eval()(images), strict=True):
+        assert torch.equal(want, got)
+
+
+@pytest.mark.parametrize('target', ['backbone', 'pretrain'])
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize(
+    'name', ['blocks3.0.norm3.weight', 'blocks4.0.norm1.bias', 'cls_token', 'head.bias']
+)
+def test_an_unknown_tensor_is_named(kind, target, name):
+    """Nothing is left over in silence."""
+    state = {**published(kind), name: torch.zeros(3)}
+    with pytest.raises(DuGIError, match=f'the file has {name}, which no rule maps'):
+        convert(state, target)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('target', ['backbone', 'pretrain'])
+def test_a_missing_tensor_is_named(kind, target):
+    """One tensor short is an error, whichever it is; by its published name."""
+    victims = VICTIMS + (DECODER_VICTIMS if target == 'pretrain' else [])
+    if target == 'pretrain' and kind != 'MCMAE':
+        victims = [*victims, 'patch_embed.proj.weight']
+    whole = published(kind)
+    for name in victims:
+        state = {k: v for k, v in whole.items() if k != name}
+        with pytest.raises(DuGIError, match=f'the file lacks {name}: it is incomplete'):
+            convert(state, target)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('target', ['backbone', 'pretrain'])
+def test_a_wrong_shape_is_named(kind, target):
+    """One tensor of another shape is told apart from a model of another size."""
+    victims = VICTIMS + (DECODER_VICTIMS if target == 'pretrain' else [])
+    state = published(kind)
+    for name in victims:
+        good = tuple(state[name].shape)
+        for axis in {0, len(good) - 1}:
+            bad = torch.cat([state[name]] * 2, dim=axis)
+            match = rf'has {name} \({bad.shape[0]}, ?.*instead of \({good[0]}, ?'
+            with pytest.raises(DuGIError, match=match) as caught:
+                convert({**state, name: bad}, target)
+            assert str(caught.value).count('instead of') == 1
+            assert '\n' not in str(caught.value)
+
+
+def test_many_wrong_tensors_are_counted():
+    """A message names three and counts the rest."""
+    state = {k: v for k, v in published('MCMAE').items() if 'norm2' not in k}
+    with pytest.raises(DuGIError, match=r'lacks (\S+, ){2}\S+ and 7 more: it is'):
+        convert(state)
+
+
+def test_guidance_starts_fresh_with_a_warning():
+    """DuGI-MAE's own guidance is left out, ours is drawn: the same every time."""
+    state = published('DuGI-MAE')
+    before = torch.random.get_rng_state()
+    with pytest.warns(UserWarning, match='the guidance starts fresh: 58 tensors'):
+        result = convert_state_dict(state, 'pretrain')
+    assert torch.equal(torch.random.get_rng_state(), before)
+    want = DualDomainGuidance(16, 2).state_dict()
+    assert result.fresh == [f'guidance.{k}' for k in want]
+    again = convert(state, 'pretrain').state_dict
+    assert all(torch.equal(result.state_dict[k], again[k]) for k in result.fresh)
+    for kind in ('InfMAE', 'MCMAE'):
+        assert convert(published(kind), 'pretrain').fresh == []
+
+
+def fine_tuned() -> dict[str, torch.Tensor]:
+    """An encoder as MCMAE's fine-tuning leaves it, its extras without effect yet."""
+    drop = ('decoder', 'mask_token', 'stage', 'norm.')
+    state = {k: v for k, v in published('MCMAE').items() if not k.startswith(drop)}
+    for i in range(2):
+        name = f'blocks3.{i}.attn.relative_position'
+        state[f'{name}_bias_table'] = torch.zeros(7 * 7, 2)
+        state[f'{name}_index'] = torch.arange(256).view(16, 16)
+        state |= {f'blocks3.{i}.gamma_{j}': torch.ones(16) for j in (1, 2)}
+    for name in ('windowed_rel_pos_bias', 'global_rel_pos_bias'):
+        state[f'{name}.relative_position_bias_table'] = torch.zeros(9, 2)
+        state[f'{name}.relative_position_index'] = torch.zeros(4, 4).long()
+    return state
+
+
+def test_layer_scale_is_multiplied_in():
+    """The scaled layers give what LayerScale made of their output."""
+    state = fine_tuned()
+    for key in state:
+        if '.gamma_' in key:
+            state[key] = torch.randn(16)
+    result = convert(state)
+    assert result.folded == {
+        f'blocks3.{i}.gamma_{j}': f'blocks3.{i}.{layer}'
+        for i in (0, 1)
+        for j, layer in ((1, 'attn.proj'), (2, 'mlp.fc2'))
+    }
+    assert {*result.mapped, *result.folded, *result.dropped} == set(state)
+    for gamma, layer in result.folded.items():
+        weight, bias = state[f'{layer}.weight'], state[f'{layer}.bias']
+        x = torch.randn(5, weight.shape[1])
+        want = state[gamma] * (x @ weight.T + bias)
+        weight, bias = (result.state_dict[f'{layer}.{p}'] for p in ('weight', 'bias'))
+        torch.testing.assert_close(x @ weight.T + bias, want, rtol=0, atol=1e-5)
+
+
+def test_untrained_relative_positions_are_dropped_and_trained_ones_refused():
+    """A table of zeros adds nothing; a trained one must not vanish in silence."""
+    state = fine_tuned()
+    dropped = convert(state).dropped
+    assert set(dropped) == {k for k in state if 'relative_position' in k}
+    for key in [k for k in dropped if k.endswith('table')]:
+        trained = {**state, key: state[key] + 0.1}
+        match = f'trained relative position bias, {key}, which ConvViT has no place'
+        with pytest.raises(DuGIError, match=match):
+            convert(trained)
+
+
+@pytest.mark.parametrize(
+    ('change', 'match'),
+    [
+        ({'blocks3.0.gamma_1': torch.ones(8)}, r'gamma_1 is \(8,\), expected \(16,\)'),
+        ({'blocks3.0.gamma_3': torch.ones(16)}, 'has blocks3.0.gamma_3, which no rule'),
+        ({'blocks1.0.gamma_1': torch.ones(8)}, 'has blocks1.0.gamma_1, which no rule'),
+    ],
+)
+def test_other_layer_scales_are_refused(change, match):
+    """Only what is known as MCMAE's LayerScale is taken for it."""
+    with pytest.raises(DuGIError, match=match):
+        convert({**fine_tuned(), **change})
+
+
+def test_a_fine_tuned_encoder_is_no_pretraining_model():
+    """Without a decoder the other target is suggested."""
+    with pytest.raises(DuGIError, match='no decoder .* --to backbone'):
+        convert(fine_tuned(), 'pretrain')
+
+
+@pytest.mark.parametrize(
+    ('prefix', 'extra', 'match'),
+    [
+        ('backbone.', 'neck.decoder_embed.weight', 'of dugi_mae already: use it as'),
+        ('backbone.', 'decode_head.conv_seg.weight', "below 'backbone.'.*fine-tuned"),
+        ('backbone.bottom_up.', 'roi_heads.x', "below 'backbone.bottom_up.'"),
+    ],
+)
+def test_whole_models_are_told_apart(prefix, extra, match):
+    """A model around an encoder is no published file; ours needs no conversion."""
+    state = {prefix + k: v for k, v in published('MCMAE').items()}
+    with pytest.raises(DuGIError, match=match):
+        convert({**state, extra: torch.zeros(1)})
+
+
+@pytest.mark.parametrize(
+    ('state', 'match'),
+    [
+        ({'conv1.weight': torch.zeros(2)}, 'is no MCMAE, .* it has no patch_embed1'),
+        ({'blocks.0.norm1.bias': torch.zeros(2)}, 'is no MCMAE, InfMAE or DuGI-MAE'),
+    ],
+)
+def test_other_models_are_refused(state, match):
+    """A ResNet or a plain ViT is not of this family."""
+    with pytest.raises(DuGIError, match=match):
+        convert(state)
+    no_blocks = {k: v for k, v in published('MCMAE').items() if 'blocks2' not in k}
+    with pytest.raises(DuGIError, match='it has no blocks2'):
+        convert(no_blocks)
+
+
+def test_unknown_target():
+    """The target is checked by name."""
+    with pytest.raises(DuGIError, match="did you mean 'backbone'"):
+        convert(published('MCMAE'), 'backbon')
+
+
+@pytest.mark.parametrize('key', ['model', 'state_dict', None])
+def test_published_files_are_read(tmp_path, key):
+    """Under ``model`` as published, under ``state_dict``, or bare."""
+    state = {'a': torch.arange(3.0)}
+    torch.save(state if key is None else {key: state, 'epoch': 3}, tmp_path / 'x.pth')
+    assert torch.equal(read_published(tmp_path / 'x.pth')['a'], state['a'])
+
+
+@pytest.mark.parametrize(
+    ('content', 'match'),
+    [
+        ({'model': {}}, 'holds no tensors'),
+        ({'model': {'a': torch.zeros(1), 'b': 'x'}}, 'holds b beside tensors'),
+        ({'epoch': 3}, 'holds epoch beside tensors'),
+    ],
+)
+def test_files_with_other_content_are_refused(tmp_path, content, match):
+    """What is no tensor is named too: nothing is skipped."""
+    torch.save(content, tmp_path / 'x.pth')
+    with pytest.raises(DuGIError, match=f'x.pth {match}'):
+        read_published(tmp_path / 'x.pth')
+
+
+def test_a_truncated_file_is_named(tmp_path):
+    """Half a download is no checkpoint."""
+    path = tmp_path / 'half.pth'
+    torch.save({'model': published('MCMAE')}, path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DuGIError, match='half.pth cannot be read safely'):
+        read_published(path)

@@ -1,0 +1,423 @@
+"""Infrared detection sets: classes by name, images without boxes kept, clear errors."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip('mmdet', reason='the detection sets need mmdetection')
+
+import torch
+from mmdet.registry import DATASETS, METRICS, TRANSFORMS
+from mmengine.config import Config
+from mmengine.fileio import LocalBackend
+from mmengine.fileio.backends.registry_utils import backends
+from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData
+
+import dugi_mae.mm.datasets.detection
+import dugi_mae.mm.metrics.infrared_coco_metric
+import dugi_mae.mmdet
+from dugi_mae.converters import hit_uav
+from dugi_mae.mm.datasets.detection import InfraredCocoDataset
+from dugi_mae.errors import DuGIError
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGS = ROOT / 'configs' / '_base_' / 'datasets'
+#: The names as they stand in the released files.
+SETS = dict(
+    HITUAVDataset=('Person', 'Car', 'Bicycle', 'OtherVehicle'),
+    M3FDDataset=('People', 'Car', 'Bus', 'Motorcycle', 'Lamp', 'Truck'),
+    LLVIPDataset=('person',),
+    FLIRAlignedDataset=('person', 'bicycle', 'car'),
+    FLIRv2Dataset=(
+        *('person', 'bike', 'car', 'motor', 'bus', 'train', 'truck', 'light'),
+        *('hydrant', 'sign', 'dog', 'skateboard', 'stroller', 'scooter'),
+        'other vehicle',
+    ),
+    DroneVehicleDataset=('car', 'truck', 'bus', 'van', 'freight car'),
+)
+#: The order of a file that somebody else made, with gaps and a 0 in the numbers.
+CATEGORIES = {7: 'Truck', 0: 'Car', 3: 'People'}
+COCO = dict(
+    images=[
+        dict(id=5, file_name='day/a.png', width=64, height=48),
+        dict(id=0, file_name='b.png', width=64, height=48),
+        dict(id=9, file_name='c.png', width=64, height=48),
+    ],
+    annotations=[
+        dict(id=0, image_id=5, category_id=3, bbox=[4, 4, 20, 20]),
+        dict(id=1, image_id=5, category_id=7, bbox=[30, 10, 16, 20]),
+        dict(id=2, image_id=9, category_id=0, bbox=[8, 8, 24, 16]),
+    ],
+    categories=[dict(id=number, name=name) for number, name in CATEGORIES.items()],
+)
+
+
+@pytest.fixture(autouse=True)
+def mmdet_scope() -> None:
+    init_default_scope('mmdet')
+
+
+@pytest.fixture
+def coco() -> dict:
+    return copy.deepcopy(COCO)
+
+
+def write(root: Path, coco: dict, split: str = 'train') -> Path:
+    """Write an annotation file and its images; gives the file."""
+    for image in coco['images']:
+        path = root / 'images' / image['file_name']
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.full((image['height'], image['width']), 90, np.uint8)
+        cv2.imwrite(str(path), pixels)
+    path = root / 'annotations' / f'{split}.json'
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(coco))
+    return path
+
+
+def build(root: Path, kind: str = 'InfraredCocoDataset', **kwargs):
+    """Build a data set as a config would."""
+    settings = dict(
+        type=kind,
+        data_root=str(root),
+        ann_file='annotations/train.json',
+        data_prefix=dict(img='images/'),
+        pipeline=[],
+    )
+    return DATASETS.build(settings | kwargs)
+
+
+def objects(dataset) -> list[list[tuple]]:
+    """Class name and box of every object, image by image."""
+    names = dataset.metainfo['classes']
+    return [
+        [(names[o['bbox_label']], *o['bbox']) for o in dataset[i]['instances']]
+        for i in range(len(dataset))
+    ]
+
+
+def test_classes_of_the_file(tmp_path, coco):
+    """Without metainfo the file's own names are the classes; empty images stay."""
+    write(tmp_path, coco)
+    dataset = build(tmp_path)
+    assert dataset.metainfo['classes'] == ('Truck', 'Car', 'People')
+    assert [Path(dataset[i]['img_path']).name for i in range(3)] == [
+        *('a.png', 'b.png', 'c.png')
+    ]
+    assert objects(dataset) == [
+        [('People', 4, 4, 24, 24), ('Truck', 30, 10, 46, 30)],
+        [],
+        [('Car', 8, 8, 32, 24)],
+    ]
+    assert 'classes' not in InfraredCocoDataset.METAINFO
+
+
+@pytest.mark.parametrize('test_mode', [False, True])
+@pytest.mark.parametrize('classes', [('People', 'Truck', 'Car'), ['Car', 'People']])
+def test_labels_follow_names(tmp_path, coco, classes, test_mode):
+    """The order in the file makes no difference; classes left out leave images."""
+    write(tmp_path, coco)
+    dataset = build(tmp_path, metainfo=dict(classes=classes), test_mode=test_mode)
+    assert dataset.cat_ids == list(range(1, len(classes) + 1))
+    expected = [{'People', 'Truck'} & set(classes), set(), {'Car'} & set(classes)]
+    assert [{name for name, *_ in o} for o in objects(dataset)] == expected
+
+
+def test_filter_is_the_users_choice(tmp_path, coco):
+    """Images without boxes go only when asked."""
+    write(tmp_path, coco)
+    assert len(build(tmp_path)) == 3
+    assert len(build(tmp_path, filter_cfg=dict(filter_empty_gt=True))) == 2
+    dataset = build(
+        tmp_path,
+        metainfo=dict(classes=('Car',)),
+        filter_cfg=dict(filter_empty_gt=True, min_size=32),
+    )
+    assert len(dataset) == 1
+
+
+def test_crowds_are_ignored_objects(tmp_path, coco):
+    """``iscrowd`` reaches mmdet as its ignore flag."""
+    coco['annotations'][2]['iscrowd'] = 1
+    write(tmp_path, coco)
+    assert build(tmp_path)[2]['instances'][0]['ignore_flag'] == 1
+
+
+@pytest.mark.parametrize(('kind', 'classes'), SETS.items())
+def test_sets_have_the_released_names(tmp_path, kind, classes):
+    """Each set has the released names, a colour for each, and a converter."""
+    cls = DATASETS.get(kind)
+    assert cls.METAINFO['classes'] == classes
+    assert len(cls.METAINFO['palette']) == len(classes)
+    assert (ROOT / 'tools' / 'dataset_converters' / cls.CONVERTER).is_file()
+    categories = [dict(id=i, name=name) for i, name in enumerate(reversed(classes))]
+    boxes = [dict(id=1, image_id=5, category_id=0, bbox=[1, 1, 5, 5])]
+    write(tmp_path, dict(COCO, categories=categories, annotations=boxes))
+    assert objects(build(tmp_path, kind))[0] == [(classes[-1], 1, 1, 6, 6)]
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        (
+            dict(data_root='/gone'),
+            '/gone does not exist: correct data_root or ann_file$',
+        ),
+        (
+            dict(data_root='/gone', kind='HITUAVDataset'),
+            'or run `python tools/dataset_converters/hit_uav.py SRC /gone`',
+        ),
+        (dict(ann_file='x.json'), 'annotation file .*/x.json does not exist: correct'),
+        (dict(ann_file=''), 'InfraredCocoDataset has no ann_file: name a COCO file'),
+        (
+            dict(metainfo=dict(classes=('people',))),
+            "'people' is not in .*mean 'People'",
+        ),
+        (
+            dict(kind='LLVIPDataset'),
+            "'person' is not in .*train.json: .* 'Truck', 'Car'",
+        ),
+        (dict(metainfo=dict(classes=())), "is no list of names: write .*'Truck',"),
+        (dict(metainfo=dict(classes='Car')), "is no list of names: write .*'Car',"),
+        (dict(metainfo=dict(classes=('Car', 3))), r"\('Car', 3\) is no list of names"),
+        (
+            dict(metainfo=dict(classes=['Car', 'Car'])),
+            "classes has 'Car' 2 times: give",
+        ),
+        (dict(data_prefix=dict(img_path='images/')), 'InfraredCocoDataset has no img:'),
+        (
+            dict(data_prefix={}),
+            r'data_prefix={} of InfraredCocoDataset has no img: name',
+        ),
+        (dict(data_prefix='images/'), "data_prefix='images/' of .* has no img: name"),
+        (dict(data_prefix=dict(img='pictures/')), r'pictures/day/a.png .*\(3 of 3 are'),
+    ],
+)
+def test_bad_settings(tmp_path, coco, kwargs, message):
+    """Each wrong setting is one line that names the file and the remedy."""
+    write(tmp_path, coco)
+    with pytest.raises(DuGIError, match=message) as error:
+        build(kwargs.pop('data_root', tmp_path), **kwargs)
+    assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('', 'train.json is empty'),
+        ('{"images": [{', 'train.json is damaged JSON'),
+        ('{"images": [], "annotations": [], "categories": []}', 'the split is empty'),
+        ('{"images": [{"filename": "a.jpg"}], "annotation": []}', "HIT-UAV's own JSON"),
+    ],
+)
+def test_bad_files(tmp_path, coco, text, message):
+    """Empty, damaged and foreign files are told apart."""
+    write(tmp_path, coco).write_text(text)
+    with pytest.raises(DuGIError, match=message):
+        build(tmp_path)
+
+
+@pytest.mark.parametrize('classes', [None, ('Car',)])
+def test_training_needs_a_box(tmp_path, coco, classes):
+    """Without any box, or any of the classes wanted, a set serves tests alone."""
+    coco['annotations'] = coco['annotations'][: 2 if classes else 0]
+    write(tmp_path, coco)
+    metainfo = dict(classes=classes) if classes else {}
+    assert len(build(tmp_path, metainfo=metainfo, test_mode=True)) == 3
+    with pytest.raises(DuGIError, match='train.json has no box of the classes .*Car'):
+        build(tmp_path, metainfo=metainfo)
+
+
+@pytest.mark.parametrize('with_mask', [False, True])
+def test_masks_are_checked_where_they_are_used(tmp_path, coco, with_mask):
+    """Run lengths of another size matter to a pipeline that loads masks alone."""
+    for item in coco['annotations']:
+        item['segmentation'] = dict(size=[48, 64], counts=[1, 48 * 64 - 1])
+    coco['annotations'][1]['segmentation'] = dict(size=[2, 2], counts=[1, 3])
+    write(tmp_path, coco)
+    pipeline = [dict(type='LoadAnnotations', with_bbox=True, with_mask=with_mask)]
+    if not with_mask:
+        assert len(build(tmp_path, pipeline=pipeline)) == 3
+        return
+    with pytest.raises(
+        DuGIError, match=r'annotation 1 of .*train.json .*size \[2, 2\]'
+    ):
+        build(tmp_path, pipeline=pipeline)
+
+
+def test_missing_image(tmp_path, coco):
+    """An annotated image that is not there is found before training, not during it."""
+    write(tmp_path, coco)
+    (tmp_path / 'images' / 'day' / 'a.png').unlink()
+    with pytest.raises(DuGIError, match=r'day/a.png of .*\(1 of 3 are missing\): copy'):
+        build(tmp_path)
+
+
+def perfect(dataset) -> list[dict]:
+    """Predictions that are the truth, as a detector hands them to a metric."""
+    samples = []
+    for i in range(len(dataset)):
+        info = dataset[i]
+        boxes = [o['bbox'] for o in info['instances']]
+        instances = InstanceData(
+            bboxes=torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
+            labels=torch.tensor([o['bbox_label'] for o in info['instances']]).long(),
+            scores=torch.ones(len(boxes)),
+        )
+        samples.append(
+            dict(pred_instances=instances, img_id=info['img_id'], ori_shape=(48, 64))
+        )
+    return samples
+
+
+def score(kind: str, dataset, path: Path | str, **kwargs) -> dict:
+    """Score perfect predictions."""
+    settings = dict(type=kind, ann_file=str(path), classwise=True)
+    metric = METRICS.build(settings | kwargs)
+    metric.dataset_meta = dataset.metainfo
+    metric.process({}, perfect(dataset))
+    return metric.evaluate(len(dataset))
+
+
+def test_metric_follows_names(tmp_path, coco, monkeypatch):
+    """Perfect predictions score 1 in whatever order and numbers the file comes.
+
+    mmdet's own metric does not manage that, hence the warning.
+    """
+    for item in coco['annotations']:  # which CocoMetric cannot do without
+        item.update(area=item['bbox'][2] * item['bbox'][3], iscrowd=0)
+    path = write(tmp_path, coco)
+    messages = []
+    monkeypatch.setattr(
+        dugi_mae.mm.datasets.detection,
+        'print_log',
+        lambda text, **_: messages.append(text),
+    )
+    classes = ('People', 'Car', 'Truck')
+    dataset = build(tmp_path, metainfo=dict(classes=classes), test_mode=True)
+    scores = score('InfraredCocoMetric', dataset, path)
+    wrong = score('CocoMetric', dataset, path)
+    assert scores['coco/bbox_mAP'] == 1
+    assert [scores[f'coco/{name}_precision'] for name in classes] == [1, 1, 1]
+    assert wrong['coco/bbox_mAP'] < 0.5
+    assert ['score with InfraredCocoMetric' in text for text in messages] == [True]
+
+
+def test_metric_of_what_files_may_hold(tmp_path, coco):
+    """Ids that are texts and crowds of null are scored."""
+    for item in (*coco['images'], *coco['annotations']):
+        key = 'id' if 'file_name' in item else 'image_id'
+        item[key] = f'n{item[key]}'
+    coco['annotations'][0]['iscrowd'] = None
+    path = write(tmp_path, coco)
+    scores = score('InfraredCocoMetric', build(tmp_path), path)
+    assert scores['coco/bbox_mAP'] == 1
+
+
+def test_metric_reads_where_the_data_set_does(tmp_path, coco, monkeypatch):
+    """``backend_args`` of the metric find an annotation file that is not local."""
+    path = write(tmp_path, coco)
+
+    class Remote(LocalBackend):
+        @contextlib.contextmanager
+        def get_local_path(self, filepath):
+            yield str(filepath).replace('far://', f'{path.parent}/')
+
+    monkeypatch.setitem(backends, 'far', Remote)
+    far = dict(backend='far')
+    metric = score(
+        'InfraredCocoMetric', build(tmp_path), 'far://train.json', backend_args=far
+    )
+    assert metric['coco/bbox_mAP'] == 1
+
+
+def test_metric_of_masks_needs_them(tmp_path, coco):
+    """``metric='segm'`` is refused where the file has no masks."""
+    path = write(tmp_path, coco)
+    with pytest.raises(DuGIError, match="no segmentation, which .* and metric='segm'"):
+        score('InfraredCocoMetric', build(tmp_path), path, metric=['bbox', 'segm'])
+
+
+def test_metric_names_a_bad_file(tmp_path, coco):
+    """A missing file and a missing class are named."""
+    path = write(tmp_path, coco)
+    dataset = build(tmp_path, metainfo=dict(classes=('Car',)))
+    with pytest.raises(DuGIError, match='x.json does not exist'):
+        score('InfraredCocoMetric', dataset, tmp_path / 'x.json')
+    path.write_text(json.dumps(dict(COCO, categories=COCO['categories'][::2])))
+    path.write_text(path.read_text().replace('"category_id": 0', '"category_id": 7'))
+    with pytest.raises(DuGIError, match="class 'Car' is not in .*'Truck', 'People'"):
+        score('InfraredCocoMetric', dataset, path)
+
+
+@pytest.mark.parametrize('name', sorted(p.stem for p in CONFIGS.glob('*detection.py')))
+def test_base_configs(name, tmp_path, monkeypatch):
+    """Every loader finds its set below DUGI_COCO, and every pipeline runs."""
+    monkeypatch.setenv('DUGI_COCO', str(tmp_path))
+    config = Config.fromfile(CONFIGS / f'{name}.py')
+    kind = config.train_dataloader.dataset.type
+    root = Path(config.train_dataloader.dataset.data_root)
+    assert root.parent == tmp_path
+    classes = SETS.get(kind, CATEGORIES.values())
+    coco = dict(
+        COCO,
+        categories=[dict(id=i, name=c) for i, c in enumerate(classes)],
+        annotations=[dict(item, category_id=0) for item in COCO['annotations']],
+    )
+    for split in ('train', 'val', 'test'):
+        write(root, coco, split)
+    for part in ('train', 'val', 'test'):
+        loader = config[f'{part}_dataloader']
+        dataset = DATASETS.build(loader.dataset)
+        assert type(dataset).__name__ == kind
+        assert len(dataset) == 3
+        sample = dataset[0]
+        assert sample['inputs'].shape[0] == 3
+        assert len(sample['data_samples'].gt_instances) == 2
+        if part != 'train':
+            evaluator = config[f'{part}_evaluator']
+            assert evaluator.type == 'InfraredCocoMetric'
+            assert evaluator.ann_file == f'{root}/{loader.dataset.ann_file}'
+    transforms = [TRANSFORMS.build(step) for step in config.tta_pipeline]
+    results = dict(dataset.get_data_info(0))
+    for transform in transforms:
+        results = transform(results)
+    assert len(results['inputs']) == 4
+
+
+@pytest.mark.real_data
+def test_real_hit_uav(data_root, tmp_path, monkeypatch):
+    """Converted real files load through the base config, boxes inside the images."""
+    monkeypatch.setenv('DUGI_COCO', str(tmp_path))
+    hit_uav.convert(data_root / 'hit_uav', tmp_path / 'hit_uav')
+    config = Config.fromfile(CONFIGS / 'hit-uav_detection.py')
+    train = DATASETS.build(config.train_dataloader.dataset)
+    val = DATASETS.build(config.val_dataloader.dataset)
+    assert (len(train), len(val)) == (480, 120)
+    sample = val[0]
+    assert sample['inputs'].shape == (3, 512, 640)
+    boxes = sample['data_samples'].gt_instances.bboxes.tensor
+    assert len(boxes) and (boxes >= 0).all() and (boxes[:, 2] <= 640).all()
+    empty = [i for i in range(480) if not train.get_data_info(i)['instances']]
+    assert len(empty) == 3
+    assert len(train[empty[0]]['data_samples'].gt_instances) == 0
+
+
+@pytest.mark.real_data
+def test_real_hit_uav_unconverted(data_root):
+    """The released JSON is answered with the converter's command."""
+    with pytest.raises(DuGIError, match='tools/dataset_converters/hit_uav.py SRC OUT'):
+        build(
+            data_root / 'hit_uav' / 'normal_json',
+            'HITUAVDataset',
+            ann_file='annotations/val.json',
+            data_prefix=dict(img='val/'),
+        )

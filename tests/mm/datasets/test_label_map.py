@@ -1,0 +1,287 @@
+"""Sets with label maps of class numbers: any of them, MSRS, SODA and MFNet."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip('mmseg', reason='the segmentation sets need mmsegmentation')
+
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.datasets import BaseSegDataset
+from PIL import Image
+
+import dugi_mae.mmseg  # noqa: F401  registers what pipelines name
+from dugi_mae.converters.mfnet import convert as convert_mfnet
+from dugi_mae.mm.datasets.label_map import IndexPNGDataset
+from dugi_mae.mm.datasets.segmentation import MFNetDataset, MSRSDataset, SODADataset
+from dugi_mae.errors import DuGIError
+
+TWO = dict(classes=('background', 'car'))
+LOAD = [dict(type='LoadInfraredImage'), dict(type='LoadAnnotations')]
+
+
+def stems(dataset: BaseSegDataset) -> list[str]:
+    """Names of the images, in order."""
+    samples = [dataset.get_data_info(i) for i in range(len(dataset))]
+    assert all(Path(sample['seg_map_path']).is_file() for sample in samples)
+    return [Path(sample['img_path']).stem for sample in samples]
+
+
+@pytest.fixture
+def own_set(tmp_path) -> Path:
+    """A set of one's own: images of any kind, some in a folder of their own."""
+    labels = np.zeros((32, 40), np.uint8)
+    labels[:, :8], labels[0] = 1, 255
+    for name in ('a.png', 'scene one/b.2.jpg', 'scene one/c.bmp'):
+        for folder, path in (('images', name), ('labels', Path(name).stem + '.png')):
+            path = tmp_path / folder / Path(name).parent / Path(path).name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), labels if folder == 'labels' else labels + 60)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ('listed', 'expected'),
+    [
+        ('', ['a', 'b.2', 'c']),
+        ('c\na', ['c', 'a']),
+        ('scene one/b.2.jpg\n\na.png', ['b.2', 'a']),
+        ('a labels/a.png 1\r\nimages/c.bmp labels/c.png\n', ['a', 'c']),
+    ],
+)
+def test_lists(own_set, listed, expected):
+    """Names with or without folder, ending and further columns; none takes all."""
+    if listed:
+        (own_set / 'train.txt').write_text(listed)
+    ann_file = 'train.txt' if listed else ''
+    assert stems(IndexPNGDataset(str(own_set), ann_file, metainfo=TWO)) == expected
+
+
+def test_labels_are_class_numbers(own_set):
+    """Labels come as they are stored, from palette PNG too; 255 stays ignored."""
+    path = own_set / 'labels/a.png'
+    palette = Image.open(path)
+    palette.putpalette([9, 9, 9, 200, 0, 0] * 128)
+    palette.save(path)
+    assert Image.open(path).mode == 'P'
+    init_default_scope('mmseg')
+    dataset = IndexPNGDataset(str(own_set), metainfo=TWO, pipeline=LOAD)
+    for sample in dataset:
+        labels = sample['gt_seg_map']
+        assert labels.dtype == np.uint8
+        assert np.bincount(labels.ravel())[[0, 1, 255]].tolist() == [
+            31 * 32,
+            31 * 8,
+            40,
+        ]
+        assert sample['img'].shape == (32, 40, 3)
+    assert len(dataset.metainfo['palette']) == 2
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (dict(), 'metainfo.classes=None is no list of names: name the label values 0'),
+        (dict(metainfo=dict(classes='car')), "metainfo.classes='car' is no list"),
+        (dict(metainfo=dict(classes=[1, 2])), r'metainfo.classes=\[1, 2\] is no list'),
+        (dict(metainfo=dict(classes=['a', 'a'])), "metainfo.classes has 'a' 2 times"),
+        (
+            dict(metainfo=dict(classes=('a', 'b'), palette=[[0, 0, 0], [0, 0]])),
+            r'metainfo.palette has \[0, 0\]: a colour is three whole numbers',
+        ),
+        (
+            dict(metainfo=dict(classes=('a', 'b'), palette=[[0, 0, 0], ['x', 1, 2]])),
+            r"palette has \['x', 1, 2\]: .* from 0 to 255",
+        ),
+        (
+            dict(metainfo=dict(classes=('a', 'b'), palette=[[0, 0, 256], [0, 1, 2]])),
+            r'palette has \[0, 0, 256\]',
+        ),
+        (
+            dict(metainfo=dict(classes=('a', 'b'), palette=[[0, 0, 0]])),
+            'metainfo.palette has 1 colours for 2 classes',
+        ),
+        (dict(metainfo=TWO, ann_file='no.txt'), 'no.txt cannot be read .*ann_file'),
+        (dict(metainfo=TWO, ann_file='empty.txt'), 'empty.txt is empty'),
+        (dict(metainfo=TWO, ann_file='x.txt'), 'image x of .*x.txt is not in .*images'),
+        (
+            dict(metainfo=TWO, data_prefix=dict(img_path='ir', seg_map_path='labels')),
+            'ir does not exist: correct data_root',
+        ),
+        (
+            dict(metainfo=TWO, data_prefix=dict(img='images')),
+            "key of data_prefix='img' is unknown: choose one of 'img_path', 'seg_map",
+        ),
+        (
+            dict(metainfo=TWO, seg_map_suffix='_ids.png'),
+            'a.png has no label map .*a_ids.png',
+        ),
+        (dict(metainfo=TWO, data_root='nowhere'), 'folder nowhere does not exist'),
+        (
+            dict(metainfo=dict(classes=('a',))),
+            'a.png has the value 1, but 1 classes have 0 to 0 .*correct the classes',
+        ),
+    ],
+)
+def test_bad_settings(own_set, settings, message):
+    """What is wrong is said in one line, before anything is trained."""
+    (own_set / 'empty.txt').write_text('\n \n')
+    (own_set / 'x.txt').write_text('x\n')
+    with pytest.raises(DuGIError, match=message) as caught:
+        IndexPNGDataset(**(dict(data_root=str(own_set)) | settings))
+    assert '\n' not in str(caught.value)
+
+
+def test_one_folder_of_the_prefix(own_set):
+    """A folder that is not given is the default one."""
+    (own_set / 'labels').rename(own_set / 'other')
+    prefix = dict(seg_map_path='other')
+    assert stems(IndexPNGDataset(str(own_set), metainfo=TWO, data_prefix=prefix)) == [
+        *('a', 'b.2', 'c')
+    ]
+
+
+def test_every_label_map_is_checked(own_set):
+    """A later one is checked before its first use, and named."""
+    path = own_set / 'labels/scene one/c.png'
+    cv2.imwrite(str(path), np.full((32, 40), 7, np.uint8))
+    init_default_scope('mmseg')
+    dataset = IndexPNGDataset(str(own_set), metainfo=TWO, pipeline=LOAD)
+    assert dataset[0] and dataset[1]
+    with pytest.raises(DuGIError, match=r'c\.png has the value 7, but 2 classes'):
+        dataset[2]
+
+
+def test_msrs_as_released(make_msrs):
+    """Both parts are read from their folders: infrared, nine classes, its palette."""
+    root = make_msrs()
+    train = MSRSDataset(str(root))
+    prefix = dict(img_path='test/ir', seg_map_path='test/Segmentation_labels')
+    test = MSRSDataset(str(root), data_prefix=prefix)
+    assert stems(train) == ['00001D', '00002N', '00010D']
+    assert stems(test) == ['00003D', '00004N']
+    assert Path(train.get_data_info(0)['img_path']).parent == root / 'train' / 'ir'
+    classes, palette = (train.metainfo[key] for key in ('classes', 'palette'))
+    assert dict(zip(classes, palette, strict=True)) == {
+        'unlabelled': [0, 0, 0],
+        'car': [64, 0, 128],
+        'person': [64, 64, 0],
+        'bike': [0, 128, 192],
+        'curve': [0, 0, 192],
+        'car_stop': [128, 128, 0],
+        'guardrail': [64, 64, 128],
+        'color_cone': [192, 128, 128],
+        'bump': [192, 64, 0],
+    }
+    assert not train.metainfo['reduce_zero_label']
+
+
+def test_classes_are_chosen_by_name(make_msrs):
+    """Some of a set's classes, in any order: the others are ignored."""
+    init_default_scope('mmseg')
+    dataset = MSRSDataset(
+        str(make_msrs()), metainfo=dict(classes=('person', 'unlabelled')), pipeline=LOAD
+    )
+    values = np.unique(dataset[0]['gt_seg_map']).tolist()
+    assert values == [0, 1, 255]
+    assert (dataset[0]['gt_seg_map'] == 0).sum() == 48 * 3
+    assert dataset.metainfo['palette'] == [[64, 64, 0], [0, 0, 0]]
+    with pytest.raises(DuGIError, match="'persons' is unknown: did you mean 'person'"):
+        MSRSDataset(dataset.data_root, metainfo=dict(classes=('persons',)))
+
+
+def test_soda_as_released(soda):
+    """The second column and second copies are dropped; 21 classes."""
+    dataset = SODADataset(str(soda), 'train_infrared.txt')
+    assert stems(dataset) == ['2.a', '1']
+    assert stems(SODADataset(str(soda), 'test_infrared.txt')) == ['3']
+    classes = dataset.metainfo['classes']
+    assert len(classes) == len(set(classes)) == len(dataset.metainfo['palette']) == 21
+    assert (classes[0], classes[15], classes[20]) == (
+        '_background_',
+        'trash can',
+        'sidewalk',
+    )
+    (soda / 'train_infrared.txt').write_text('1(2) 3\n')
+    with pytest.raises(DuGIError, match='has only second copies'):
+        SODADataset(str(soda), 'train_infrared.txt')
+
+
+def test_mfnet_needs_its_converter(mfnet):
+    """Released files are refused, never read as colour with transparency."""
+    for data_prefix in (
+        dict(img_path='thermal', seg_map_path='labels'),
+        dict(img_path='images', seg_map_path='labels'),
+    ):
+        with pytest.raises(DuGIError, match='mfnet.py SRC OUT`') as caught:
+            MFNetDataset(str(mfnet), 'val.txt', data_prefix=data_prefix)
+        assert '\n' not in str(caught.value)
+
+
+def test_mfnet_converted(mfnet, tmp_path):
+    """What the converter writes is read: thermal pixels and MSRS's classes."""
+    convert_mfnet(mfnet, tmp_path / 'out')
+    init_default_scope('mmseg')
+    dataset = MFNetDataset(str(tmp_path / 'out'), 'splits/train.txt', pipeline=LOAD)
+    assert stems(dataset) == ['00001D', '00002N']
+    source = cv2.imread(str(mfnet / 'images/00001D.png'), cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(dataset[0]['img'], np.dstack([source[..., 3]] * 3))
+    assert dataset.metainfo['classes'] == MSRSDataset.METAINFO['classes']
+
+
+@pytest.fixture
+def data_folder(make_msrs, soda, mfnet, own_set, monkeypatch) -> Path:
+    """All sets where the data configs look for them."""
+    root = own_set / 'data'
+    convert_mfnet(mfnet, root / 'mfnet')
+    shutil.move(make_msrs(), root / 'msrs')
+    shutil.move(soda, root / 'soda')
+    (root / 'my_set').mkdir()
+    for folder in ('images', 'labels'):
+        shutil.move(own_set / folder, root / 'my_set')
+    for split in ('train', 'val', 'test'):
+        (root / 'my_set' / f'{split}.txt').write_text('a\nc\n')
+    monkeypatch.setenv('DUGI_DATA', str(root))
+    return root
+
+
+@pytest.mark.parametrize('name', ['msrs', 'soda', 'mfnet', 'index-png'])
+def test_configs(data_folder, repo_root, name):
+    """A config finds its set; training keeps crops grey, testing keeps the size."""
+    config = Config.fromfile(
+        repo_root / f'configs/segmentation/upernet_dugi-mae-tiny_{name}.py'
+    )
+    init_default_scope('mmseg')
+    from mmseg.registry import DATASETS
+
+    train, val, test = (
+        DATASETS.build(config[f'{split}_dataloader'].dataset)
+        for split in ('train', 'val', 'test')
+    )
+    crop = config.model.data_preprocessor.size
+    num_classes = len(train.metainfo['classes'])
+    assert config.model.decode_head.num_classes == num_classes
+    assert config.model.auxiliary_head.num_classes == num_classes
+    seen = set()
+    for _ in range(8):
+        sample = train[0]
+        image, labels = sample['inputs'], sample['data_samples'].gt_sem_seg.data
+        assert (image == image[:1]).all()
+        assert image.shape[1:] == labels.shape[1:]
+        assert all(a <= b for a, b in zip(image.shape[1:], crop, strict=True))
+        assert set(labels.unique().tolist()) <= {*range(num_classes), 255}
+        seen.add(float(image.float().mean()))
+    assert len(seen) > 1
+    for dataset in (val, test):
+        height, width = (32, 40) if name == 'index-png' else (48, 64)
+        sample = dataset[0]
+        assert sample['inputs'].shape == (3, height, width)
+        assert sample['data_samples'].gt_sem_seg.data.shape == (1, height, width)
+    if name != 'index-png':
+        assert not {*stems(train)} & {*stems(test)}

@@ -1,0 +1,227 @@
+"""InfraredPretrainDataset lists any folder tree and splits it by name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from mmpretrain.registry import DATASETS
+
+from dugi_mae.mm.datasets import InfraredPretrainDataset
+from dugi_mae.mm.datasets.pretrain import find_images, in_val_split
+from dugi_mae.errors import DuGIError
+
+PIPELINE = [
+    dict(type='LoadInfraredImage'),
+    dict(type='RandomResizedCrop', scale=32, crop_ratio_range=(0.2, 1.0)),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackInputs'),
+]
+
+
+def write_image(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.full((40, 48), 90, np.uint8))
+
+
+def names(dataset: InfraredPretrainDataset, root: Path) -> list[str]:
+    return [
+        Path(dataset.get_data_info(i)['img_path']).relative_to(root).as_posix()
+        for i in range(len(dataset))
+    ]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Five images at several depths among other files."""
+    root = tmp_path / 'corpus'
+    for name in ('b.png', 'a/2.jpg', 'a/10.JPG', 'a/deep/er/x.tif', 'c/y.bmp'):
+        write_image(root / name)
+    for name in ('.hidden.png', 'a/._2.jpg', '.cache/z.png', 'notes.txt', 'Thumbs.db'):
+        path = root / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b'x')
+    return root
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """1000 empty files that are named like images."""
+    root = tmp_path / 'many'
+    root.mkdir()
+    for i in range(1000):
+        (root / f'{i:04}.jpg').touch()
+    return root
+
+
+def test_any_tree_in_sorted_order(tree):
+    """Images of all depths are found, sorted by path; hidden files are not."""
+    dataset = InfraredPretrainDataset(str(tree))
+    expected = ['a/10.JPG', 'a/2.jpg', 'a/deep/er/x.tif', 'b.png', 'c/y.bmp']
+    assert names(dataset, tree) == expected
+
+
+def test_pipeline_of_mmpretrain(tree):
+    """Samples pass through mmpretrain's transforms to its data sample."""
+    dataset = DATASETS.build(
+        dict(type='InfraredPretrainDataset', data_root=str(tree), pipeline=PIPELINE)
+    )
+    sample = dataset[1]
+    assert sample['inputs'].shape == (3, 32, 32)
+    assert sample['data_samples'].img_path.endswith('a/2.jpg')
+    assert sample['data_samples'].sample_idx == 1
+
+
+def test_several_roots(tree, many):
+    """Folders are listed one after the other."""
+    dataset = InfraredPretrainDataset([str(tree), str(many)])
+    assert len(dataset) == 1005
+    assert dataset.get_data_info(5)['img_path'] == f'{many}/0000.jpg'
+
+
+def test_extensions(tree):
+    """Only the wanted endings count, with or without the dot, in any case."""
+    dataset = InfraredPretrainDataset(str(tree), extensions=['JPG', '.bmp'])
+    assert names(dataset, tree) == ['a/10.JPG', 'a/2.jpg', 'c/y.bmp']
+
+
+def test_linked_folders(tree):
+    """Linked folders are followed; a folder linked into itself ends."""
+    other = tree.parent / 'elsewhere'
+    write_image(other / 'far.png')
+    try:
+        os.symlink(other, tree / 'linked')
+        os.symlink(tree, tree / 'a' / 'loop')
+    except OSError:
+        pytest.skip('no symbolic links here')
+    images = find_images(tree, ('.png',))
+    assert images == ['b.png', 'linked/far.png']
+
+
+def test_split_parts_are_disjoint_and_complete(many):
+    """The parts share no file, together they are all; val is about its share."""
+    parts = {
+        split: set(names(InfraredPretrainDataset(str(many), split=split), many))
+        for split in ('train', 'val', None)
+    }
+    assert parts['train'] | parts['val'] == parts[None]
+    assert not parts['train'] & parts['val']
+    assert 25 <= len(parts['val']) <= 75
+
+
+def test_new_files_move_no_other(many):
+    """Adding and removing files leaves every other file in its part."""
+    before = set(names(InfraredPretrainDataset(str(many), split='val'), many))
+    for i in range(500):
+        (many / f'new_{i}.jpg').touch()
+    (many / sorted(before)[0]).unlink()
+    after = set(names(InfraredPretrainDataset(str(many), split='val'), many))
+    assert {name for name in after if 'new' not in name} == before - {min(before)}
+
+
+def test_split_follows_path_and_seed_only(many, tmp_path):
+    """Moving the folder keeps the split; another seed changes it."""
+    before = names(InfraredPretrainDataset(str(many), split='val'), many)
+    moved = many.rename(tmp_path / 'moved')
+    same = InfraredPretrainDataset(str(moved), split='val')
+    assert names(same, moved) == before
+    other = InfraredPretrainDataset(str(moved), split='val', split_seed=1)
+    assert names(other, moved) != before
+
+
+def test_split_is_the_same_everywhere():
+    """The rule is pinned: published splits must not change with the code."""
+    picked = [i for i in range(100) if in_val_split(f'images/{i}.png', 0.05)]
+    assert picked == [8, 10, 13, 20, 31, 32, 42, 80, 86]
+
+
+def test_image_list(tree):
+    """A list restricts the images to its own, in its order; blank lines are ignored."""
+    (tree / 'list.txt').write_text('c/y.bmp\n\n  b.png  \na/2.jpg')
+    dataset = InfraredPretrainDataset(str(tree), ann_file='list.txt')
+    assert names(dataset, tree) == ['c/y.bmp', 'b.png', 'a/2.jpg']
+
+
+def test_unreadable_image_is_named(tree):
+    """A broken file raises with its name instead of being replaced silently."""
+    (tree / 'b.png').write_bytes(b'')
+    dataset = InfraredPretrainDataset(str(tree), pipeline=PIPELINE)
+    with pytest.raises(DuGIError, match=r'corpus/b\.png is empty'):
+        dataset[3]
+
+
+def test_missing_folder(tmp_path):
+    """A missing folder is named."""
+    with pytest.raises(DuGIError, match='/gone does not exist: correct data_root'):
+        InfraredPretrainDataset(f'{tmp_path}/gone')
+
+
+def test_folder_without_images(tmp_path):
+    """The endings found instead are named."""
+    for name in ('a.npy', 'b.npy', 'README'):
+        (tmp_path / name).touch()
+    with pytest.raises(
+        DuGIError, match=r'holds no image.*only \.npy \(2\), none \(1\).*set extensions'
+    ):
+        InfraredPretrainDataset(str(tmp_path))
+
+
+def test_empty_folder(tmp_path):
+    """An empty folder is said to be empty."""
+    with pytest.raises(DuGIError, match='holds no image.*found no file at all'):
+        InfraredPretrainDataset(str(tmp_path))
+
+
+def test_empty_split(tree):
+    """A part without any file is an error that says what to change."""
+    with pytest.raises(
+        DuGIError,
+        match=r"split 'val' .*corpus is empty \(5 images.*change val_fraction",
+    ):
+        InfraredPretrainDataset(str(tree), split='val', val_fraction=1e-6)
+
+
+def test_one_extension(tree):
+    """A text is one ending, not its letters."""
+    assert names(InfraredPretrainDataset(str(tree), extensions='png'), tree) == [
+        'b.png'
+    ]
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        (dict(split='vall'), "split='vall' is unknown: did you mean 'val'"),
+        (dict(val_fraction=5), 'val_fraction=5 must lie between 0 and 1'),
+        (dict(val_fraction='a'), "val_fraction='a': give a number"),
+        (dict(max_refetch=-1, skip_bad_files=True), 'max_refetch=-1: give 0 or more'),
+        (dict(skip_bad_files='no'), "skip_bad_files='no': give True or False"),
+        (dict(split_sed=1), "'split_sed' is unknown: did you mean 'split_seed'"),
+        (dict(extensions=[]), 'extensions is an empty list: name at least one file'),
+        (dict(extensions=['png', 3]), r"extensions=\['png', 3\]: give the name of a"),
+        (dict(data_root=3), 'data_root=3: give the name of a folder, or a list'),
+        (dict(ann_file='no.txt'), r'image list .*no\.txt cannot be read'),
+        (dict(ann_file='empty.txt'), r'empty\.txt is empty: write one image'),
+        (dict(data_root=[]), 'data_root is an empty list'),
+        (dict(data_root=['a', 'b'], ann_file='x'), 'needs one data_root, got 2'),
+    ],
+)
+def test_wrong_arguments(tree, kwargs, message):
+    """Wrong arguments are answered in one line."""
+    (tree / 'empty.txt').touch()
+    with pytest.raises(DuGIError, match=message) as error:
+        InfraredPretrainDataset(**{'data_root': str(tree), **kwargs})
+    assert '\n' not in str(error.value)
+
+
+@pytest.mark.real_data
+def test_real_folder(data_root):
+    """The real unlabelled images are all found and load."""
+    root = data_root / 'infrared_unlabeled'
+    dataset = InfraredPretrainDataset(str(root), pipeline=PIPELINE)
+    assert len(dataset) == 2760
+    for index in range(0, 2760, 300):
+        assert dataset[index]['inputs'].shape == (3, 32, 32)

@@ -1,0 +1,235 @@
+"""SIRSTDataset finds the layouts small-target sets are released in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip('mmseg', reason='the small-target sets need mmsegmentation')
+
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS
+
+import dugi_mae.mmseg  # noqa: F401  registers LoadTargetMask
+from dugi_mae.mm.datasets.sirst import SIRSTDataset
+from dugi_mae.errors import DuGIError
+
+NAMES = ['Misc_1', 'Misc_2', 'S01']
+LAYOUTS = {
+    'v1': ('images', 'masks', '_pixels0', 'idx_427/train.txt'),
+    'v2': ('mixed', 'annotations/masks', '_pixels0', 'splits/train_full.txt'),
+    'literature': ('images', 'masks', '', 'img_idx/train_NUAA-SIRST.txt'),
+    'dnanet': ('images', 'masks', '', '50_50/train.txt'),
+    'irstd1k': ('IRSTD1k_Img', 'IRSTD1k_Label', '', 'trainval.txt'),
+}
+PIPELINE = [
+    dict(type='LoadInfraredImage'),
+    dict(type='LoadTargetMask'),
+    dict(type='PackSegInputs'),
+]
+
+
+def write_set(root: Path, layout: str) -> str:
+    """Write three images, the last without a target; gives the split file."""
+    images, masks, suffix, split = LAYOUTS[layout]
+    for folder in (images, masks, Path(split).parent):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    for name in NAMES:
+        mask = np.zeros((32, 40), np.uint8)
+        if name != NAMES[-1]:
+            mask[4:6, 8:11] = 255
+        cv2.imwrite(str(root / images / f'{name}.png'), mask // 2 + 60)
+        cv2.imwrite(str(root / masks / f'{name}{suffix}.png'), mask)
+        (root / masks / f'{name}.xml').touch()
+    for folder in (images, masks):  # what macOS leaves on foreign disks
+        (root / folder / '.DS_Store').touch()
+        (root / folder / f'._{NAMES[0]}{suffix * (folder == masks)}.png').touch()
+    (root / split).write_text('\n'.join(NAMES[1:]))  # without a final newline
+    return split
+
+
+@pytest.fixture
+def v1(tmp_path: Path) -> Path:
+    write_set(tmp_path, 'v1')
+    return tmp_path
+
+
+@pytest.mark.parametrize('layout', LAYOUTS)
+def test_layout_is_found(tmp_path, layout):
+    """Folders and mask names are recognised; the list's order is kept."""
+    split = write_set(tmp_path, layout)
+    dataset = SIRSTDataset(str(tmp_path), split)
+    samples = [dataset.get_data_info(i) for i in range(len(dataset))]
+    assert [Path(s['img_path']).stem for s in samples] == NAMES[1:]
+    for sample, name in zip(samples, NAMES[1:], strict=True):
+        expected = f'{LAYOUTS[layout][1]}/{name}{LAYOUTS[layout][2]}.png'
+        assert sample['seg_map_path'] == str(tmp_path / expected)
+
+
+def test_without_a_list_all_images(v1):
+    """An empty ``ann_file`` takes every image, sorted."""
+    dataset = SIRSTDataset(str(v1))
+    stems = [Path(dataset.get_data_info(i)['img_path']).stem for i in range(3)]
+    assert stems == NAMES
+
+
+def test_backgrounds_are_kept(v1):
+    """An image without any target is a sample like the others."""
+    with_pipeline = dict(type='SIRSTDataset', data_root=str(v1), pipeline=PIPELINE)
+    init_default_scope('mmseg')
+    dataset = DATASETS.build(with_pipeline)
+    masks = [dataset[i]['data_samples'].gt_sem_seg.data for i in range(len(dataset))]
+    assert [int(mask.sum()) for mask in masks] == [6, 6, 0]
+    assert masks[0].shape == (1, 32, 40)
+
+
+def test_metainfo():
+    """Two classes, the target last, with a colour each."""
+    assert SIRSTDataset.METAINFO['classes'] == ('background', 'target')
+    assert len(SIRSTDataset.METAINFO['palette']) == 2
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        'S01\nMisc_2',
+        ' S01 \r\n\r\nMisc_2.PNG \r\n',
+        'images/S01.png masks/S01.png\nMisc_2\t1\n',
+    ],
+)
+def test_split_file_forms(v1, text):
+    """Blanks, line ends, folders, endings and further columns do not matter."""
+    (v1 / 'train.txt').write_bytes(text.encode())
+    dataset = SIRSTDataset(str(v1), 'train.txt')
+    samples = [dataset.get_data_info(i) for i in range(2)]
+    assert [Path(s['img_path']).stem for s in samples] == ['S01', 'Misc_2']
+
+
+def test_a_repeated_image(v1):
+    """A list that names an image twice, in any form, is refused."""
+    (v1 / 'train.txt').write_text('S01\nMisc_2\nS01.png\n')
+    with pytest.raises(
+        DuGIError, match=r'S01\.png of .*train\.txt .*: keep one of them'
+    ):
+        SIRSTDataset(str(v1), 'train.txt')
+
+
+def test_missing_folder(tmp_path):
+    """A missing data folder is named."""
+    with pytest.raises(DuGIError, match='/gone does not exist: correct data_root'):
+        SIRSTDataset(f'{tmp_path}/gone')
+
+
+def test_unknown_layout(tmp_path):
+    """The layouts that are understood are listed."""
+    with pytest.raises(DuGIError, match='mixed/ with annotations/masks/ or .* images/'):
+        SIRSTDataset(str(tmp_path))
+
+
+def test_wrong_prefix(v1):
+    """A folder given by hand must exist."""
+    prefix = dict(img_path='images', seg_map_path='labels')
+    with pytest.raises(DuGIError, match='/labels does not exist: correct data_prefix'):
+        SIRSTDataset(str(v1), data_prefix=prefix)
+
+
+def test_one_folder_of_the_prefix(v1):
+    """The other folder is that of the layout; without one both are to be given."""
+    (v1 / 'masks').rename(v1 / 'other')
+    (v1 / 'masks').mkdir()
+    dataset = SIRSTDataset(str(v1), data_prefix=dict(seg_map_path='other'))
+    assert Path(dataset.get_data_info(0)['img_path']).parent == v1 / 'images'
+    (v1 / 'images').rename(v1 / 'pictures')
+    with pytest.raises(DuGIError, match='none of the known layouts.* set data_prefix'):
+        SIRSTDataset(str(v1), data_prefix=dict(seg_map_path='other'))
+    both = dict(img_path='pictures', seg_map_path='other')
+    assert len(SIRSTDataset(str(v1), data_prefix=both)) == 3
+
+
+def test_missing_split(v1):
+    """The lists that do exist are named."""
+    with pytest.raises(
+        DuGIError, match=r'/tarin\.txt does not exist.*there: train\.txt'
+    ):
+        SIRSTDataset(str(v1), 'idx_427/tarin.txt')
+
+
+def test_empty_split(v1):
+    """A list of blank lines is an error, not an empty training."""
+    (v1 / 'idx_427/val.txt').write_text('\n \n')
+    with pytest.raises(DuGIError, match=r'val\.txt is empty: write one image name'):
+        SIRSTDataset(str(v1), 'idx_427/val.txt')
+
+
+def test_no_image_at_all(tmp_path):
+    """Empty folders are an error."""
+    (tmp_path / 'images').mkdir()
+    (tmp_path / 'masks').mkdir()
+    with pytest.raises(DuGIError, match='/images holds no image'):
+        SIRSTDataset(str(tmp_path))
+
+
+def test_missing_image(v1):
+    """A listed image that is not there is named with its list."""
+    (v1 / 'images/Misc_2.png').unlink()
+    with pytest.raises(DuGIError, match=r'image Misc_2 of .*train\.txt is not in'):
+        SIRSTDataset(str(v1), 'idx_427/train.txt')
+
+
+def test_missing_mask(v1):
+    """An image without mask is named with the names its mask may have."""
+    (v1 / 'masks/Misc_2_pixels0.png').unlink()
+    with pytest.raises(
+        DuGIError,
+        match=r'Misc_2\.png has no mask in .*Misc_2_pixels0\.png or Misc_2\.png',
+    ):
+        SIRSTDataset(str(v1), 'idx_427/train.txt')
+
+
+def test_unknown_mask_suffix(v1):
+    """A mask of another name is mentioned, and the argument that mends it works."""
+    for path in list(v1.glob('masks/*_pixels0.png')):
+        path.rename(str(path).replace('_pixels0', '-truth'))
+    (v1 / 'masks/Misc_20.png').touch()
+    with pytest.raises(
+        DuGIError, match=r'found Misc_2-truth\.png, Misc_2\.xml\).*seg_map_suffix'
+    ) as error:
+        SIRSTDataset(str(v1), 'idx_427/train.txt')
+    assert '\n' not in str(error.value)
+    dataset = SIRSTDataset(str(v1), 'idx_427/train.txt', seg_map_suffix='-truth.png')
+    assert dataset.get_data_info(0)['seg_map_path'].endswith('Misc_2-truth.png')
+
+
+def test_unknown_image_suffix(v1):
+    """An image in a format that is not read is mentioned with the formats that are."""
+    (v1 / 'images/Misc_2.png').rename(v1 / 'images/Misc_2.gif')
+    with pytest.raises(
+        DuGIError, match=r'Misc_2 of .* \(found Misc_2\.gif\): .* PNG, JPEG or TIFF'
+    ):
+        SIRSTDataset(str(v1), 'idx_427/train.txt')
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ('split', 'size'), [('train', 256), ('val', 85), ('test', 86), ('trainval', 341)]
+)
+def test_real_splits(data_root, split, size):
+    """The authors' lists are complete, although they lack the final newline."""
+    assert len(SIRSTDataset(str(data_root / 'sirst'), f'idx_427/{split}.txt')) == size
+
+
+@pytest.mark.real_data
+@pytest.mark.slow
+def test_real_masks(data_root):
+    """Every real image loads with a mask of its size that has a target."""
+    init_default_scope('mmseg')
+    pipeline = [PIPELINE[0], dict(type='LoadTargetMask', on_mismatch='resize')]
+    dataset = SIRSTDataset(str(data_root / 'sirst'), pipeline=pipeline)
+    assert len(dataset) == 427
+    for sample in dataset:
+        mask = sample['gt_seg_map']
+        assert mask.shape == sample['img_shape']
+        assert set(np.unique(mask)) == {0, 1}

@@ -1,0 +1,112 @@
+"""Which checkpoint a run goes on from."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from dugi_mae.mm.resume import check_whole, find_checkpoint, is_whole
+from dugi_mae.errors import DuGIError
+
+
+@pytest.fixture
+def work_dir(tmp_path) -> Path:
+    """Three checkpoints, the last one named."""
+    for epoch in (8, 9, 10):
+        path = tmp_path / f'epoch_{epoch}.pth'
+        torch.save(dict(state_dict=dict(weight=torch.randn(64, 64))), path)
+        os.utime(path, ns=(epoch, epoch))
+    (tmp_path / 'last_checkpoint').write_text(str(path))
+    torch.save({}, tmp_path / 'best_iou_epoch_10.pth')
+    return tmp_path
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-2000])
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b'')
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+DAMAGES = [truncate, flip_a_bit, empty, remove]
+
+
+def test_the_named_one_is_taken(work_dir):
+    """Where nothing is wrong, last_checkpoint decides, not the age of files."""
+    (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_9.pth'))
+    assert find_checkpoint(work_dir) == str(work_dir / 'epoch_9.pth')
+
+
+@pytest.mark.parametrize('damage', DAMAGES)
+def test_the_newest_whole_one_replaces_a_damaged_one(work_dir, damage, log):
+    """Every damage is seen, and the message names both files."""
+    last, before = work_dir / 'epoch_10.pth', work_dir / 'epoch_9.pth'
+    damage(last)
+    assert not is_whole(last)
+    assert find_checkpoint(work_dir) == str(before)
+    assert log == [f'{last} is damaged or gone: going on from {before}']
+
+
+def test_a_damaged_note(work_dir):
+    """Bytes that are no text in last_checkpoint are like a file that is gone."""
+    (work_dir / 'last_checkpoint').write_bytes(b'\xff\xfe\0 epoch')
+    assert find_checkpoint(work_dir) == str(work_dir / 'epoch_10.pth')
+
+
+def test_a_moved_work_dir(work_dir, tmp_path_factory):
+    """The note names a path that is gone; the copy of that file is found."""
+    new = tmp_path_factory.mktemp('new') / 'run'
+    shutil.copytree(work_dir, new)
+    shutil.rmtree(work_dir)
+    assert find_checkpoint(new) == str(new / 'epoch_10.pth')
+
+
+def test_nothing_saved_yet(tmp_path):
+    """A run that was killed before its first checkpoint starts anew."""
+    assert find_checkpoint(tmp_path) is None
+
+
+def test_a_kill_between_the_first_checkpoint_and_its_note(work_dir):
+    """A whole checkpoint is used though nothing names it."""
+    (work_dir / 'last_checkpoint').unlink()
+    assert find_checkpoint(work_dir) == str(work_dir / 'epoch_10.pth')
+
+
+def test_all_damaged(work_dir):
+    """Hours of work do not start anew without a word."""
+    for path in work_dir.glob('epoch_*.pth'):
+        truncate(path)
+    with pytest.raises(DuGIError, match='holds no whole checkpoint.*start anew'):
+        find_checkpoint(work_dir)
+
+
+def test_a_named_file_is_checked(work_dir):
+    """--resume FILE says that the file is damaged, in one line."""
+    check_whole(work_dir / 'epoch_10.pth')
+    truncate(work_dir / 'epoch_10.pth')
+    with pytest.raises(DuGIError, match='epoch_10.pth is damaged') as caught:
+        check_whole(work_dir / 'epoch_10.pth')
+    assert '\n' not in str(caught.value)
+
+
+def test_a_file_in_the_home_folder_is_checked(work_dir, monkeypatch):
+    """``~`` is the home folder here, too."""
+    monkeypatch.setenv('HOME', str(work_dir))
+    truncate(work_dir / 'epoch_10.pth')
+    with pytest.raises(DuGIError, match='epoch_10.pth is damaged'):
+        check_whole('~/epoch_10.pth')
