@@ -1,25 +1,143 @@
-"""Text files that list images, and which images they mean."""
+"""Files and folders: atomic writing, trees of images, text files that list images."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dugi_mae.errors import DuGIError
 
 IMAGE_EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
+#: Suffix of unfinished files.
+TEMPORARY_SUFFIX = '.writing'
+
+
+def make_folder(path: str | Path) -> Path:
+    """Create an output folder and its parents unless they exist.
+
+    Raises:
+        DuGIError: If that is not possible, such as where a file has its name.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DuGIError(
+            f'output folder {path} cannot be created ({error.strerror}): choose '
+            'another one'
+        ) from None
+    return path
+
+
+def atomic_write(content: bytes, path: str | Path) -> None:
+    """Write a file under a temporary name, sync it to the disk, then rename it.
+
+    The operating system renames in one step: whenever the process is killed, the file
+    is complete or what it was before.
+
+    Args:
+        content: All of it.
+        path: The file; its folder is created.
+
+    Raises:
+        DuGIError: If the disk is full or the folder cannot be written to; an older file
+            is left as it was.
+    """
+    path = Path(path)
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open('wb') as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise DuGIError(
+            f'{path} cannot be written ({error.strerror}): free disk space or choose '
+            'another folder'
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename outlast a power failure, where folders can be synced."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def walk_files(folder: Path) -> Iterator[str]:
+    """Yield every file below a folder, links followed, hidden ones left out.
+
+    Args:
+        folder: Where to look.
+
+    Yields:
+        Paths relative to ``folder`` with forward slashes, in no useful order.
+    """
+    seen = set()  # a folder linked into itself would never end
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith('.'))
+        prefix = Path(parent).relative_to(folder).as_posix()
+        prefix = '' if prefix == '.' else f'{prefix}/'
+        yield from (prefix + name for name in files if not name.startswith('.'))
+
+
+def find_images(
+    folder: Path, extensions: Sequence[str] = IMAGE_EXTENSIONS
+) -> list[str]:
+    """List the images below a folder.
+
+    Args:
+        folder: Where to look.
+        extensions: Lower-case file extensions with their dot; case is ignored.
+
+    Returns:
+        Sorted paths relative to ``folder``, with forward slashes.
+
+    Raises:
+        DuGIError: If the folder does not exist or holds no image.
+    """
+    if not folder.is_dir():
+        raise DuGIError(f'data folder {folder} does not exist: correct data_root')
+    images, others = [], Counter()
+    for path in walk_files(folder):
+        suffix = os.path.splitext(path)[1].lower()
+        if suffix in extensions:
+            images.append(path)
+        else:
+            others[suffix or 'none'] += 1
+    if not images:
+        found = ', '.join(f'{suffix} ({n})' for suffix, n in others.most_common(8))
+        raise DuGIError(
+            f'data folder {folder} holds no image: looked for {" ".join(extensions)}, '
+            f'found {found or "no file"}; correct data_root or set extensions'
+        )
+    return sorted(images)
 
 
 def without_extension(name: str, extensions: Sequence[str] = IMAGE_EXTENSIONS) -> str:
-    """A name without its ending, if that is a known one; other dots are kept."""
+    """A name without its extension, if that is a known one; other dots are kept."""
     stem, suffix = os.path.splitext(name)
     return stem if suffix.lower() in extensions else name
 
 
 def read_lines(path: str | Path, what: str, remedy: str) -> list[str]:
-    """Lines of a UTF-8 text file that are not blank, without blanks around them.
+    """Lines of a UTF-8 text file that are not blank, stripped.
 
     Args:
         path: The file.
@@ -27,7 +145,7 @@ def read_lines(path: str | Path, what: str, remedy: str) -> list[str]:
         remedy: What they advise where it cannot be read.
 
     Raises:
-        DuGIError: If it is missing, no text, or empty.
+        DuGIError: If it is missing, not text, or empty.
     """
     try:
         text = Path(path).read_text(encoding='utf-8-sig')
@@ -38,11 +156,20 @@ def read_lines(path: str | Path, what: str, remedy: str) -> list[str]:
             f'{what} {path} cannot be read ({error.strerror}): {remedy}'
         ) from None
     if '\0' in text:
-        raise DuGIError(f'{what} {path} is no text in UTF-8: {remedy}')
+        raise DuGIError(f'{what} {path} is not UTF-8 text: {remedy}')
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
-        raise DuGIError(f'{what} {path} is empty: write one image name a line')
+        raise DuGIError(f'{what} {path} is empty: write one image name per line')
     return lines
+
+
+def listed_names(line: str) -> tuple[str, str]:
+    """What a line of a list may mean: all of it, or its first column.
+
+    Backslashes, of lists that were made on Windows, become slashes.
+    """
+    line = line.replace('\\', '/')
+    return line, line.split()[0]
 
 
 def found_instead(folder: Path, name: str) -> str:
@@ -52,25 +179,19 @@ def found_instead(folder: Path, name: str) -> str:
     return f' (found {", ".join(found[:4])})' if found else ''
 
 
-def _tails(path: str) -> list[str]:
-    """A path, then the same without its first folder, and so on."""
-    parts = path.split('/')
-    return ['/'.join(parts[start:]) for start in range(len(parts))]
-
-
 def find_listed(
     lines: Iterable[str], paths: Iterable[str], ann_file: str, folder: Path
 ) -> list[str]:
     """The images that the lines of a list mean, in its order.
 
-    A name may lack its ending and folders, or have folders more, of either slash; what
-    follows in other columns is ignored.
+    A line holds a path relative to ``folder`` or to the folder around it, or just an
+    image's name. The extension is optional, further columns are ignored.
 
     Args:
         lines: As :func:`read_lines` gives them.
         paths: All images, relative to their folder, with forward slashes.
         ann_file: The list, for messages.
-        folder: The folder of the images, for messages.
+        folder: The folder of the images.
 
     Returns:
         Some of ``paths``.
@@ -78,41 +199,44 @@ def find_listed(
     Raises:
         DuGIError: If an image is missing or listed twice, or a name fits several.
     """
-    named = defaultdict(list)
+    by_path, by_name = defaultdict(set), defaultdict(set)
     for path in paths:
-        for tail in _tails(path):
-            named[tail].append(path)
-            named[without_extension(tail)].append(path)
+        for name in (path, f'{folder.name}/{path}'):
+            by_path[name].add(path)
+            by_path[without_extension(name)].add(path)
+        name = os.path.basename(path)
+        by_name[name].add(path)
+        by_name[without_extension(name)].add(path)
     listed = {}
     for line in lines:
-        slashed = line.replace('\\', '/')  # of lists that were made on Windows
-        column = slashed.split()[0]
-        # A name may contain blanks, so the whole line is tried first.
-        names = [
-            name
-            for text in (line, slashed, *_tails(column))
-            for name in (text, without_extension(text))
-        ]
-        name = next((name for name in names if name in named), None)
-        if name is None:
+        *_, column = texts = listed_names(line)
+        # An image directly in the folder needs no more than its name.
+        meant = next(
+            (
+                sorted(known[name])
+                for text in texts  # names may contain blanks
+                for known in (by_path, by_name)
+                for name in (text, without_extension(text))
+                if name in known
+            ),
+            [],
+        )
+        if not meant:
             stem = without_extension(os.path.basename(column))
             raise DuGIError(
                 f'image {column} of {ann_file} is not in {folder}'
                 f'{found_instead(folder, stem)}: copy it there, as PNG, JPEG or TIFF, '
-                'or take it off the list'
+                'or remove it from the list'
             )
-        meant = named[name]
-        # An image just in the folder needs no more than its name.
-        meant = [p for p in meant if name in (p, without_extension(p))] or meant
         if len(meant) > 1:
             raise DuGIError(
                 f'image {column} of {ann_file} may be {meant[0]} or {meant[1]} of '
-                f'{folder}: list it with its folder and ending'
+                f'{folder}: list it with its folder and extension'
             )
         if meant[0] in listed:
             raise DuGIError(
                 f'image {column} of {ann_file} is {meant[0]}, which the line '
-                f'{listed[meant[0]]!r} names, too: keep one of them'
+                f'{listed[meant[0]]!r} names as well: keep one of them'
             )
         listed[meant[0]] = line
     return list(listed)

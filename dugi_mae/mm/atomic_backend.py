@@ -10,7 +10,7 @@ from pathlib import Path
 from mmengine.fileio import LocalBackend, register_backend
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.files import TEMPORARY_SUFFIX, write_whole
+from dugi_mae.files import TEMPORARY_SUFFIX, atomic_write
 
 
 @register_backend('dugi_atomic')
@@ -34,12 +34,10 @@ class AtomicBackend(LocalBackend):
                 file of this name is left as it was.
         """
         try:
-            write_whole(obj, filepath)
-        except OSError as error:
+            atomic_write(obj, filepath)
+        except DuGIError as error:
             raise DuGIError(
-                f'{filepath} cannot be written ({error.strerror}): what was saved '
-                'before is whole; free space or correct the folder, then go on with '
-                '--resume'
+                f'{error}, then continue with --resume: earlier checkpoints are intact'
             ) from error
 
     def put_text(self, obj: str, filepath: str | Path, encoding: str = 'utf-8') -> None:
