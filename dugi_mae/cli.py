@@ -1,21 +1,29 @@
-"""What the command-line tools share."""
+"""What the command-line tools share.
+
+mmengine is imported where it is needed: tools that work without configs do without it.
+"""
 
 from __future__ import annotations
 
 import argparse
+import difflib
+import inspect
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from mmengine.config import Config, DictAction
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.cli import override, read_config
 from dugi_mae.files import make_folder
-from dugi_mae.utils.registry import check_data, check_model
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from mmengine.runner import Runner
 
 #: What a launcher sets for each process, and what starts the processes.
 _LAUNCHERS = dict(
@@ -23,15 +31,23 @@ _LAUNCHERS = dict(
     slurm=('SLURM_PROCID', 'tools/slurm_train.sh or srun'),
     mpi=('OMPI_COMM_WORLD_RANK', 'mpirun'),
 )
+#: Keys that Runner and the tools take from a config beside Runner's own arguments.
+_TOOL_KEYS = (
+    *('auto_scale_lr', 'compile', 'custom_imports', 'find_unused_parameters'),
+    *('model_wrapper_cfg', 'runner_type', 'tta_model', 'tta_pipeline'),
+)
 
 
-class _Settings(DictAction):
+class _Settings(argparse.Action):
     """``KEY=VALUE``, as in mmengine; argparse names what is not."""
 
     def __call__(self, parser, namespace, values, option_string=None) -> None:
+        from mmengine.config import DictAction
+
+        parse = DictAction(self.option_strings, self.dest)
         for value in values:
             try:
-                super().__call__(parser, namespace, [value], option_string)
+                parse(parser, namespace, [value], option_string)
             except (ValueError, AssertionError) as error:
                 raise argparse.ArgumentError(
                     self, f'{value!r} is not KEY=VALUE with every bracket closed'
@@ -63,37 +79,98 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def at_least(low: int) -> Callable[[str], int]:
-    """A type for ``parser.add_argument``: whole numbers from ``low`` on."""
+    """A type for ``parser.add_argument``: integers from ``low`` on."""
 
-    def whole_number(text: str) -> int:
+    def integer(text: str) -> int:
         number = int(text)
         if number < low:
             raise argparse.ArgumentTypeError(f'{number} is less than {low}')
         return number
 
-    whole_number.__name__ = 'int'  # what argparse calls it where there is no number
-    return whole_number
+    integer.__name__ = 'int'  # what argparse calls it where there is no number
+    return integer
 
 
-def _check_launcher(launcher: str) -> None:
-    """Raise unless this process was started by the launcher that is named."""
-    variable, programs = _LAUNCHERS.get(launcher, (None, ''))
-    if variable and variable not in os.environ:
+def read_config(path: str | Path) -> Config:
+    """Read a config file.
+
+    Raises:
+        DuGIError: If it does not exist (the message suggests the nearest one), is a
+            folder, or is no config that can be read.
+    """
+    from mmengine.config import Config
+
+    path = Path(path)
+    if path.is_dir():
+        raise DuGIError(f'config {path} is a folder: name the .py file in it')
+    if not path.is_file():
+        found = [*path.parent.glob('*.py'), *Path('configs').rglob('*.py')]
+        names = [str(p) for p in found]
+        near = difflib.get_close_matches(str(path), names, n=1, cutoff=0.3)
+        hint = f': did you mean {near[0]}?' if near else ': check the path'
+        raise DuGIError(f'config {path} does not exist{hint}')
+    try:
+        return Config.fromfile(path)
+    except Exception as error:  # a config is Python, which may raise anything
+        reason = ' '.join(f'{type(error).__name__}: {error}'.split())
         raise DuGIError(
-            f'--launcher {launcher} needs {variable} in the environment of each '
-            f'process: start through {programs}'
-        )
+            f'config {path} cannot be read ({reason}): correct it, or what it is based '
+            'on; DUGI_DEBUG=1 shows where'
+        ) from error
+
+
+def override(config: Config, options: dict | None) -> None:
+    """Merge the settings of ``--cfg-options`` into a config.
+
+    mmengine adds a key that it does not know, and nothing ever reads it.
+
+    Args:
+        config: Changed in place.
+        options: Values by dotted key; ``None`` changes nothing.
+
+    Raises:
+        DuGIError: If the first part of a key is none that a config has (the message
+            suggests the nearest one), or the others lead nowhere.
+    """
+    if not options:
+        return
+    from mmengine.runner import Runner
+
+    known = {*config, *inspect.signature(Runner).parameters, *_TOOL_KEYS}
+    for key in options:
+        first = key.split('.')[0]
+        if first not in known:
+            near = difflib.get_close_matches(first, known, n=1)
+            hint = f'did you mean {near[0]!r}?' if near else 'correct --cfg-options'
+            raise DuGIError(f'config {config.filename} has no key {first!r}: {hint}')
+    try:
+        config.merge_from_dict(options)
+    except Exception as error:
+        if len(options) > 1:  # mmengine does not say which: one by one they do
+            for key, value in options.items():
+                override(config, {key: value})
+        settings = ' '.join(f'{key}={value}' for key, value in options.items())
+        reason = ' '.join(map(str, error.args))  # str of a KeyError has quotes
+        reason = textwrap.shorten(reason, 100, placeholder=' ...')
+        raise DuGIError(
+            f'{settings} cannot be set in config {config.filename} ({reason}): correct '
+            '--cfg-options'
+        ) from error
 
 
 def load_config(args: argparse.Namespace) -> Config:
     """Read the config of parsed arguments, apply the common flags, make the work dir.
 
     Raises:
-        DuGIError: If the config does not exist or cannot be read, a class or key of its
-            model or data is unknown, the launcher did not start this process, or the
-            work dir cannot be made.
+        DuGIError: If the config does not exist or cannot be read, the launcher did not
+            start this process, or the work dir cannot be made.
     """
-    _check_launcher(args.launcher)
+    variable, programs = _LAUNCHERS.get(args.launcher, (None, ''))
+    if variable and variable not in os.environ:
+        raise DuGIError(
+            f'--launcher {args.launcher} needs {variable} in the environment of each '
+            f'process: start through {programs}'
+        )
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     # Numbers below 1e-38 cost a CPU a hundred times the time of others. Fresh encoders
     # make many: a step of SIRST from random weights took three times as long.
@@ -103,8 +180,6 @@ def load_config(args: argparse.Namespace) -> Config:
     override(config, args.cfg_options)
     if args.launcher == 'pytorch' and not torch.cuda.is_available():
         join_cpu_group(config)
-    check_model(config)
-    check_data(config)
     if args.work_dir:
         config.work_dir = args.work_dir
     elif config.get('work_dir') is None:
@@ -124,23 +199,13 @@ def join_cpu_group(config: Config) -> None:
     config.model_wrapper_cfg = wrapper | (config.get('model_wrapper_cfg') or {})
 
 
-def enable_amp(config: Config) -> None:
-    """Switch a config to mixed precision.
+def build_runner(config: Config) -> Runner:
+    """Build the runner that a config asks for."""
+    from mmengine.registry import RUNNERS
+    from mmengine.runner import Runner
 
-    Raises:
-        DuGIError: Where no accelerator is found, or another wrapper is configured.
-    """
-    if not torch.cuda.is_available():
-        raise DuGIError(
-            '--amp needs a GPU and none was found: leave --amp out to train in fp32'
-        )
-    wrapper = config.optim_wrapper
-    if wrapper.get('type', 'OptimWrapper') not in ('OptimWrapper', 'AmpOptimWrapper'):
-        raise DuGIError(
-            f'--amp does not go with optim_wrapper.type={wrapper.type}: leave one out'
-        )
-    wrapper.type = 'AmpOptimWrapper'
-    wrapper.setdefault('loss_scale', 'dynamic')
+    build = RUNNERS.build if 'runner_type' in config else Runner.from_cfg
+    return build(config)
 
 
 def run_cli(main: Callable[[], None]) -> None:

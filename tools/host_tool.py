@@ -20,12 +20,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from dugi_mae.cli import read_config, run_cli
 from dugi_mae.errors import DuGIError
-from dugi_mae.cli import run_cli
-from dugi_mae.cli import read_config
 
 HOSTS = ('mmdet', 'mmseg', 'mmpretrain')
-#: Ours, because the hosts' need an unsafe load or know nothing of our checks.
+#: Ours, because the hosts' need an unsafe load or know nothing of our checkpoints.
 OURS = {
     'train': 'tools/train.py',
     'test': 'tools/test.py',

@@ -11,12 +11,13 @@ import os
 from mmengine.config import Config
 from mmengine.evaluator import DumpResults
 from mmengine.model import BaseTTAModel, is_model_wrapper
-from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from dugi_mae.errors import DuGIError
+from dugi_mae import enable_safe_loading
 from dugi_mae.checkpoints.io import check_checkpoint, load_weights
-from dugi_mae.cli import add_common_arguments, load_config, run_cli
+from dugi_mae.cli import add_common_arguments, build_runner, load_config, run_cli
+from dugi_mae.errors import DuGIError
+from dugi_mae.mm.config_errors import config_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -30,7 +31,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--show', action='store_true', help='show predictions in a window'
     )
-    parser.add_argument('--show-dir', help='save painted predictions to this folder')
+    parser.add_argument('--show-dir', help='save drawn predictions to this folder')
     parser.add_argument(
         '--wait-time', type=float, default=2, help='seconds between two pictures'
     )
@@ -87,12 +88,12 @@ def main() -> None:
         enable_pictures(config, args)
     if args.tta:
         enable_tta(config, args)
-    build = RUNNERS.build if 'runner_type' in config else Runner.from_cfg
-    runner = build(config)
-    check_fit(runner, args.checkpoint)
-    if args.out:
-        runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
-    runner.test()
+    with enable_safe_loading(), config_errors(config):
+        runner = build_runner(config)
+        check_fit(runner, args.checkpoint)
+        if args.out:
+            runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
+        runner.test()
 
 
 if __name__ == '__main__':

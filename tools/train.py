@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+import torch
+from mmengine.config import Config
 
-from dugi_mae.errors import DuGIError
+from dugi_mae import enable_safe_loading
 from dugi_mae.checkpoints.io import check_checkpoint
-from dugi_mae.cli import add_common_arguments, enable_amp, load_config, run_cli
-from dugi_mae.cli import check_schedule
+from dugi_mae.cli import add_common_arguments, build_runner, load_config, run_cli
+from dugi_mae.errors import DuGIError
+from dugi_mae.mm.config_errors import config_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,11 +39,29 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def enable_amp(config: Config) -> None:
+    """Switch a config to mixed precision.
+
+    Raises:
+        DuGIError: Where no accelerator is found, or another wrapper is configured.
+    """
+    if not torch.cuda.is_available():
+        raise DuGIError(
+            '--amp needs a GPU and none was found: leave --amp out to train in fp32'
+        )
+    wrapper = config.optim_wrapper
+    if wrapper.get('type', 'OptimWrapper') not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise DuGIError(
+            f'--amp does not go with optim_wrapper.type={wrapper.type}: leave one out'
+        )
+    wrapper.type = 'AmpOptimWrapper'
+    wrapper.setdefault('loss_scale', 'dynamic')
+
+
 def main() -> None:
     """Build the runner of a config and train."""
     args = parse_args()
     config = load_config(args)
-    check_schedule(config)
     if args.no_validate:
         config.val_cfg = config.val_dataloader = config.val_evaluator = None
     if args.amp:
@@ -61,8 +80,8 @@ def main() -> None:
                 f'--auto-scale-lr needs auto_scale_lr.base_batch_size in {args.config}'
             )
         config.auto_scale_lr.enable = True
-    build = RUNNERS.build if 'runner_type' in config else Runner.from_cfg
-    build(config).train()
+    with enable_safe_loading(), config_errors(config):
+        build_runner(config).train()
 
 
 if __name__ == '__main__':
