@@ -21,7 +21,6 @@ from functools import partial
 
 import numpy as np
 from numpy import ndarray
-from skimage import exposure
 
 from dugi_mae.errors import DuGIError, check_choice
 
@@ -169,6 +168,8 @@ def clahe(
         kernel_size: Side of the local windows in pixels; an eighth of the image if
             ``None``.
     """
+    from skimage import exposure
+
     grey = percentile(image, valid, low, high, margin)
     if not grey.any():  # constant: skimage would divide by the empty range
         return grey

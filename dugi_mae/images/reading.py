@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
-import tifffile
-from mmengine import fileio
 from numpy import ndarray
 
-from dugi_mae.images.stored_size import TIFF_STARTS, stored_size
 from dugi_mae.errors import BadImageError
+from dugi_mae.images.stored_size import TIFF_STARTS, stored_size
 
 _JPEG, _PNG = b'\xff\xd8\xff', b'\x89PNG'
 _REDUCED = {
@@ -27,17 +27,24 @@ MAX_PIXELS = 2**26
 MAX_BYTES = 2**30
 
 
-def read_bytes(path: str, backend_args: dict | None = None) -> bytes:
-    """Read a file through mmengine's file backends.
+def read_local(path: str) -> bytes:
+    """Content of a local file."""
+    with open(path, 'rb') as file:
+        return file.read()
+
+
+def read_bytes(path: str | Path, read: Callable[[str], bytes] = read_local) -> bytes:
+    """Read a file, with care for missing, unreadable and huge ones.
 
     Args:
-        path: Local path or a URL that a backend knows.
-        backend_args: See :func:`mmengine.fileio.get`.
+        path: Local path, or what else ``read`` knows.
+        read: Takes the path and returns the content; raises :class:`OSError`.
 
     Raises:
         BadImageError: If the file is missing, cannot be read, is empty or larger than
             :data:`MAX_BYTES`.
     """
+    path = str(path)
     if os.path.exists(path):
         if not os.path.isfile(path):  # a pipe would be waited for for ever
             raise BadImageError(
@@ -52,16 +59,10 @@ def read_bytes(path: str, backend_args: dict | None = None) -> bytes:
                 'too large',
             )
     try:
-        content = fileio.get(path, backend_args=backend_args)
+        content = read(path)
     except FileNotFoundError:
         raise BadImageError(
             f'{path} does not exist: check data_root and the list it came from',
-            'missing',
-        ) from None
-    except KeyError:  # what stands before '://' in it
-        raise BadImageError(
-            f'{path} is in a storage that mmengine does not know: correct the list it '
-            'came from, or install the storage',
             'missing',
         ) from None
     except OSError as error:
@@ -91,6 +92,26 @@ def _reduction(side: int, reduce_to: int) -> int:
         if side // factor >= reduce_to:
             return flag
     return 0
+
+
+def _decode_tiff(content: bytes, flag: int) -> ndarray | None:
+    """The first page of a TIFF, whatever its layout and sample format."""
+    import tifffile
+
+    with tifffile.TiffFile(io.BytesIO(content)) as tiff:
+        page = tiff.pages[0]
+        # OpenCV mixes up separate planes and takes grey with alpha for 8-bit colour.
+        if page.samplesperpixel in (1, 3, 4) and page.planarconfig == 1:
+            image = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
+            if image is not None:
+                return image
+        # Sample formats OpenCV does not know, such as uint32 and float16, too.
+        image = page.asarray()
+        if page.axes.startswith('S') and image.ndim == 3:
+            image = np.moveaxis(image, 0, -1)
+        if page.photometric == tifffile.PHOTOMETRIC.RGB:
+            image = np.concatenate([image[..., 2::-1], image[..., 3:]], axis=-1)
+        return image
 
 
 def decode(
@@ -140,10 +161,10 @@ def decode(
     image, cut = None, _is_truncated(content)
     if size is not None and not cut:
         try:
-            image = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
-            if image is None and content.startswith(TIFF_STARTS):
-                # Sample formats OpenCV does not know, such as uint32 and float16.
-                image = tifffile.imread(io.BytesIO(content), key=0)
+            if content.startswith(TIFF_STARTS):
+                image = _decode_tiff(content, flag)
+            else:
+                image = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
         except Exception:  # cv2 and tifffile raise many kinds on damaged files
             image = None
     if image is None or not image.size:

@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 from typing import BinaryIO
-
-import tifffile
-from PIL import (  # noqa: F401 - importing one makes its format known
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    Jpeg2KImagePlugin,
-    JpegImagePlugin,
-    PngImagePlugin,
-    PpmImagePlugin,
-    WebPImagePlugin,
-)
 
 TIFF_STARTS = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
 #: Pillow's names of what OpenCV decodes. Pillow's own TIFF reader knows fewer sample
@@ -22,11 +11,28 @@ TIFF_STARTS = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
 _FORMATS = ('JPEG', 'PNG', 'BMP', 'WEBP', 'JPEG2000', 'PPM', 'GIF')
 
 
+@functools.cache
+def _openers() -> dict:
+    """Pillow's readers by format; importing a plugin makes its format known."""
+    from PIL import (  # noqa: F401
+        BmpImagePlugin,
+        GifImagePlugin,
+        Image,
+        Jpeg2KImagePlugin,
+        JpegImagePlugin,
+        PngImagePlugin,
+        PpmImagePlugin,
+        WebPImagePlugin,
+    )
+
+    return Image.OPEN
+
+
 def _pillow_size(
     file: BinaryIO, start: bytes, name: str
 ) -> tuple[int, int, int] | None:
     # `Image.open` would refuse large images by a limit of its own, and hide their size.
-    factory, accepts = Image.OPEN[name]
+    factory, accepts = _openers()[name]
     if accepts(start) is not True:
         return None
     image = factory(file, '')
@@ -34,6 +40,8 @@ def _pillow_size(
 
 
 def _tiff_size(file: BinaryIO) -> tuple[int, int, int]:
+    import tifffile
+
     with tifffile.TiffFile(file) as tiff:
         page = tiff.pages[0]
         # A damaged tag gives several numbers where one is meant.

@@ -17,8 +17,8 @@ from numpy.random import Generator
 from scipy import ndimage
 from tqdm import tqdm
 
-from dugi_mae.images.thermal_background import draw_background
 from dugi_mae.errors import DuGIError, check_choice
+from dugi_mae.images.thermal_background import draw_background
 
 #: Counts per kelvin of a T-linear camera in high resolution (0.04 K per count).
 GAIN = 25.0
