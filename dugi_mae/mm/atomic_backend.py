@@ -1,4 +1,4 @@
-"""mmengine's way of writing files, made safe against kills."""
+"""mmengine's local file backend with atomic writes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class AtomicBackend(LocalBackend):
 
     A file is written under a temporary name in its own folder, synced to the disk and
     then renamed, which the operating system does in one step. Files to be removed stay
-    until :meth:`remove_outdated`, so that a new file can be whole before the one that
-    it replaces goes. Chosen with ``backend_args=dict(backend='dugi_atomic')``.
+    until :meth:`remove_outdated`, so that a new file is complete before the one that it
+    replaces goes. Chosen with ``backend_args=dict(backend='dugi_atomic')``.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class AtomicBackend(LocalBackend):
         """Write bytes.
 
         Raises:
-            DuGIError: If the disk is full or the folder cannot be written; an older
+            DuGIError: If the disk is full or the folder cannot be written to; an older
                 file of this name is left as it was.
         """
         try:
@@ -58,7 +58,7 @@ class AtomicBackend(LocalBackend):
 
 
 def remove_unfinished(folder: str | Path) -> None:
-    """Remove what killed processes left of their writing."""
+    """Remove the unfinished files of killed processes."""
     for path in Path(folder).glob(f'.*{TEMPORARY_SUFFIX}'):
         with contextlib.suppress(OSError):
             path.unlink()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
-
 from mmengine.optim import DefaultOptimWrapperConstructor
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
@@ -13,16 +11,6 @@ from dugi_mae.errors import DuGIError
 #: Parts of names of parameters that are neither norms nor vectors, and yet no weights.
 #: Not custom keys: mmengine would let them win over a shorter one of the user's.
 _UNDECAYED = ('pos_embed', 'cls_token', 'rel_pos_bias')
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
-
-
-def _check_dict(name: str, value: object) -> None:
-    """Raise unless a setting is a dict."""
-    if not isinstance(value, dict):
-        raise DuGIError(f'{name}={value!r}: give a dict of settings')
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -43,8 +31,8 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         paramwise_cfg: ``layer_decay_rate`` (required, in (0, 1]) besides mmengine's.
 
     Raises:
-        DuGIError: If the rate, ``optimizer.lr`` or ``optimizer.weight_decay`` is no
-            number, or what holds settings is no dict.
+        DuGIError: If the rate is missing or out of range, ``optimizer.lr`` is missing,
+            or the backbone cannot tell its layers.
 
     Example:
         >>> optim_wrapper = dict(
@@ -56,30 +44,19 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     def __init__(
         self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None
     ) -> None:
-        optimizer = optim_wrapper_cfg.get('optimizer')
-        _check_dict('optim_wrapper.optimizer', optimizer)
-        _check_dict('paramwise_cfg', paramwise_cfg or {})
         paramwise_cfg = dict(
             norm_decay_mult=0.0, bias_decay_mult=0.0, flat_decay_mult=0.0
         ) | dict(paramwise_cfg or {})
-        custom_keys = paramwise_cfg.get('custom_keys', {})
-        _check_dict('paramwise_cfg.custom_keys', custom_keys)
-        for key, settings in custom_keys.items():
-            _check_dict(f'paramwise_cfg.custom_keys.{key}', settings)
         rate = paramwise_cfg.get('layer_decay_rate')
-        if not _is_number(rate) or not 0 < rate <= 1:
+        if rate is None or not 0 < rate <= 1:
             raise DuGIError(
                 f'paramwise_cfg.layer_decay_rate={rate!r}: give a number in (0, 1], '
                 'such as 0.75'
             )
-        for key, example in dict(lr=1e-4, weight_decay=0.05).items():
-            if not _is_number(value := optimizer.get(key)):
-                raise DuGIError(
-                    f'optimizer.{key}={value!r}: layer decay scales it for each '
-                    f'parameter, give a number, such as {example}'
-                )
         self.layer_decay_rate = rate
         super().__init__(optim_wrapper_cfg, paramwise_cfg)
+        if self.base_lr is None:
+            raise DuGIError('optimizer.lr is missing: layer decay needs it to scale')
 
     def __call__(self, model: nn.Module):
         """Build the optimizer wrapper of ``model``."""

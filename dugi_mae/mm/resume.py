@@ -1,4 +1,4 @@
-"""Which checkpoint a run goes on from."""
+"""Which checkpoint a run continues from."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from mmengine.logging import print_log
 
-from dugi_mae.errors import DuGIError
 from dugi_mae.checkpoints.io import expand_home
+from dugi_mae.errors import DuGIError
 
 #: What reading a damaged zip file may raise; ValueError for a name with null bytes.
 _DAMAGE = (
@@ -21,7 +21,7 @@ _DAMAGE = (
 _NAME = re.compile(r'(epoch|iter)_\d+\.pth')
 
 
-def is_whole(path: str | Path) -> bool:
+def is_intact(path: str | Path) -> bool:
     """Whether every byte of a checkpoint is as it was written.
 
     Reads the file and compares its checksums; nothing is unpickled.
@@ -37,9 +37,9 @@ def is_whole(path: str | Path) -> bool:
 
 
 def find_checkpoint(folder: str | Path) -> str | None:
-    """Find the checkpoint from which ``--resume`` goes on.
+    """Find the checkpoint from which ``--resume`` continues.
 
-    It is the one that ``last_checkpoint`` names, if that is whole, else the newest
+    It is the one that ``last_checkpoint`` names, if that is intact, else the newest
     ``epoch_*.pth`` or ``iter_*.pth`` that is.
 
     Args:
@@ -54,34 +54,34 @@ def find_checkpoint(folder: str | Path) -> str | None:
     folder = Path(folder)
     note = folder / 'last_checkpoint'
     last = Path(note.read_text(errors='replace').strip()) if note.is_file() else None
-    if last is not None and is_whole(last):
+    if last is not None and is_intact(last):
         return str(last)
     found = [path for path in folder.glob('*.pth') if _NAME.fullmatch(path.name)]
     if last is None and not found:
         return None
     # A work dir may have been moved: the note then names a file that is not there.
     for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True):
-        if is_whole(path):
+        if is_intact(path):
             what = (
                 f'{note} is missing' if last is None else f'{last} is damaged or gone'
             )
-            print_log(f'{what}: going on from {path}', 'current', logging.WARNING)
+            print_log(f'{what}: continuing from {path}', 'current', logging.WARNING)
             return str(path)
     raise DuGIError(
-        f'work dir {folder} holds no whole checkpoint ({len(found)} damaged): restore '
-        'one, or remove last_checkpoint and *.pth to start anew'
+        f'work dir {folder} holds no intact checkpoint ({len(found)} damaged): restore '
+        'one, or remove last_checkpoint and *.pth to start over'
     )
 
 
-def check_whole(path: str | Path) -> None:
-    """Raise unless a checkpoint is whole; addresses of other machines pass.
+def check_intact(path: str | Path) -> None:
+    """Raise unless a checkpoint is intact; addresses of other machines pass.
 
     Raises:
         DuGIError: If the file is damaged.
     """
     path = expand_home(path)
-    if path.is_file() and not is_whole(path):
+    if path.is_file() and not is_intact(path):
         raise DuGIError(
             f'checkpoint {path} is damaged or not of torch.save: name another one, or '
-            'use --resume alone for the newest whole one in the work dir'
+            'use --resume alone for the newest intact one in the work dir'
         )

@@ -12,24 +12,27 @@ from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from dugi_mae.mm.datasets.bad_files import BadFile, count_reasons
 from dugi_mae.errors import DuGIError
+from dugi_mae.mm.datasets.bad_files import BadFile, count_reasons
+
+from .reporting import is_reported
 
 #: Name of the list in the work dir.
 REPORT = 'bad_files.txt'
 
 
 @HOOKS.register_module()
-class DirtyDataHook(Hook):
+class BadFilesHook(Hook):
     """Report the files that a data set skipped, and stop when they are too many.
 
     A data set with ``skip_bad_files=True``, such as
-    :class:`dugi_mae.mm.datasets.InfraredPretrainDataset`, sends what it skipped along with
-    the sample that took its place: no worker can lose it, whatever their number. Each
-    bad file of all processes, in training, validation and test, is logged once with
-    the total, and is one line of ``WORK_DIR/bad_files.txt``: the reason, a tab, the
-    path. The counts ``files_read`` and ``bad_files_read`` are in the message hub's
-    runtime info; counts and list go on after a resume.
+    :class:`dugi_mae.mm.datasets.InfraredPretrainDataset`, sends what it skipped along
+    with the sample that took its place: no worker can lose it, whatever their number.
+    Whenever the logger writes, processes add up what they have read. Each bad file, in
+    training, validation and test, is then logged once with the total, and is one line
+    of ``WORK_DIR/bad_files.txt``: the reason, a tab, the path. The counts
+    ``files_read`` and ``bad_files_read`` are in the message hub's runtime info; counts
+    and list go on after a resume.
 
     Registered in mmengine's root.
 
@@ -82,9 +85,12 @@ class DirtyDataHook(Hook):
             bad = sample.get('bad_files', ())
             self._read += len(bad)
             self._bad += bad
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, *_, **__) -> None:
+        """Count what training read, where the logger writes."""
         # Processes may differ in their number of validation batches, but all come to
         # the end of the epoch.
-        if mode == 'train':
+        if is_reported(self, runner, batch_idx):
             self._exchange(runner)
 
     def after_val_epoch(self, runner: Runner, metrics=None) -> None:
@@ -115,11 +121,11 @@ class DirtyDataHook(Hook):
                 f'{total_bad} of {total_read} files read are bad, more than '
                 f'max_bad_share={self.max_bad_share} allows '
                 f'({count_reasons(self._known.values())}): see {self._report}, repair '
-                'or remove them, or raise max_bad_share of DirtyDataHook'
+                'or remove them, or raise max_bad_share of BadFilesHook'
             )
 
     def _add(self, file: BadFile, rank: int, total_read: int) -> None:
-        """Report a file, the first time."""
+        """Report a file that is not known yet."""
         if file.path in self._known:
             return
         self._known[file.path] = file

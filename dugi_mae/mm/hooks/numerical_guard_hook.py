@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -17,6 +16,25 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from dugi_mae.errors import DuGIError
+
+from .reporting import is_reported
+
+
+class _Flag:
+    """A truth value on a device, copied to the host while the device works on."""
+
+    def __init__(self, value: Tensor) -> None:
+        self._value, self._copied = value, None
+        if value.is_cuda:
+            self._value = torch.empty_like(value, device='cpu', pin_memory=True)
+            self._value.copy_(value, non_blocking=True)
+            self._copied = torch.cuda.Event()
+            self._copied.record()
+
+    def __bool__(self) -> bool:
+        if self._copied is not None:
+            self._copied.synchronize()
+        return bool(self._value)
 
 
 def _paths(data_batch) -> list[str]:
@@ -52,8 +70,14 @@ class NumericalGuardHook(Hook):
     ``max_in_a_row`` of them end the training; files and losses of their bad batches are
     then in ``WORK_DIR/non_finite_batches.json``. With mixed precision, a finite loss
     whose gradients overflow is not an error: the scaler skips the step and lowers its
-    scale; such steps are counted apart. The counts, ``skipped_iterations`` and
-    ``amp_overflows``, are in the message hub's runtime info and go on after a resume.
+    scale; such steps are counted apart, whenever the logger writes. The counts,
+    ``skipped_iterations`` and ``amp_overflows``, are in the message hub's runtime info
+    and go on after a resume.
+
+    The host must know whether to take a step. It looks after it has queued the backward
+    pass, when the loss has long been computed, so that a GPU never waits for it. Only
+    with gradient accumulation it looks before the backward pass, which would spoil the
+    gradients accumulated so far.
 
     Works with any :class:`mmengine.optim.OptimWrapper`. Registered in mmengine's root.
 
@@ -68,9 +92,9 @@ class NumericalGuardHook(Hook):
         if max_in_a_row < 1:
             raise DuGIError(f'max_in_a_row={max_in_a_row} must be at least 1')
         self.max_in_a_row = max_in_a_row
-        self._skipped = False
-        self._at_fault = False
-        self._overflowed = False
+        self._own: Tensor | bool = True
+        self._finite: _Flag | bool = True
+        self._overflows: Tensor | int = 0
         self._in_a_row = 0
         self._batches: list[dict] = []
 
@@ -78,53 +102,60 @@ class NumericalGuardHook(Hook):
         """Watch over the optimizer wrapper, whichever it is."""
         wrapper = runner.optim_wrapper
         if isinstance(wrapper, OptimWrapper):
-            wrapper.update_params = self._guard(wrapper, wrapper.update_params)
+            # Below the guard of an earlier training are the methods of the class.
+            for name in ('update_params', 'step'):
+                vars(wrapper).pop(name, None)
+            self._guard(wrapper)
 
-    def _guard(self, wrapper: OptimWrapper, update: Callable) -> Callable:
+    def _guard(self, wrapper: OptimWrapper) -> None:
+        update, step = wrapper.update_params, wrapper.step
         scaler = getattr(wrapper, 'loss_scaler', None)
 
         def update_params(loss: Tensor, *args, **kwargs) -> None:
-            own = torch.isfinite(loss.detach()).all().to(torch.int32)
-            finite = own.clone()
+            self._own = torch.isfinite(loss.detach()).all().to(torch.int32)
+            finite = self._own.clone()
             all_reduce(finite, 'min')
-            self._skipped = not finite.item()
-            self._at_fault = self._skipped and not own.item()
-            self._overflowed = False
-            if not self._skipped:
-                scale = scaler.get_scale() if scaler else 0.0
+            self._finite = _Flag(finite)
+            if wrapper._accumulative_counts == 1 or self._finite:
                 update(loss, *args, **kwargs)
-                self._overflowed = scaler is not None and scaler.get_scale() < scale
                 return
             # The wrapper counts iterations to know when accumulated gradients are due.
             wrapper._inner_count += 1
             # What was accumulated is each process's own until the backward pass of the
             # last iteration averages it, and that pass is left out here.
             if wrapper.should_update() and _average_gradients(wrapper):
-                wrapper.step()
+                take_step()
                 wrapper.zero_grad()
 
-        return update_params
+        def take_step(**kwargs) -> None:
+            # get_scale() would wait for the device.
+            scale = None if scaler is None else scaler._scale
+            before = scale.clone() if scale is not None else None
+            step(**kwargs)
+            if before is not None:
+                self._overflows = self._overflows + (scaler._scale < before)
+
+        def step_if_finite(**kwargs) -> None:
+            if self._finite:
+                take_step(**kwargs)
+
+        wrapper.update_params, wrapper.step = update_params, step_if_finite
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
     ) -> None:
         """Count, and stop when enough is enough."""
-        if self._overflowed:
-            count = self._count(runner, 'amp_overflows')
-            print_log(
-                f'iteration {runner.iter + 1}: gradients overflow in half precision; '
-                f'the step is skipped and the scale lowered ({count} so far)',
-                'current',
-            )
-        if not self._skipped:
+        if is_reported(self, runner, batch_idx):
+            self._report_overflows(runner)
+        if self._finite:
             self._in_a_row = 0
             self._batches.clear()
             return
         iteration = runner.iter + 1
         losses = {name: value.tolist() for name, value in (outputs or {}).items()}
         batch = dict(iteration=iteration, losses=str(losses), paths=_paths(data_batch))
-        count = self._count(runner, 'skipped_iterations')
-        for found in all_gather_object(batch if self._at_fault else None):
+        count = self._count(runner, 'skipped_iterations', 1)
+        for found in all_gather_object(None if self._own else batch):
             if found is None:
                 continue
             self._batches.append(found)
@@ -145,9 +176,21 @@ class NumericalGuardHook(Hook):
                 'lower optim_wrapper.optimizer.lr'
             )
 
+    def _report_overflows(self, runner: Runner) -> None:
+        """Count the steps that the scaler has skipped since the last report."""
+        new, self._overflows = int(self._overflows), 0
+        if new:
+            count = self._count(runner, 'amp_overflows', new)
+            print_log(
+                f'{new} of the iterations up to {runner.iter + 1} overflowed in half '
+                f'precision; they are skipped and the scale is lowered ({count} so '
+                'far)',
+                'current',
+            )
+
     @staticmethod
-    def _count(runner: Runner, name: str) -> int:
+    def _count(runner: Runner, name: str, new: int) -> int:
         hub = runner.message_hub
-        count = hub.runtime_info.get(name, 0) + 1
+        count = hub.runtime_info.get(name, 0) + new
         hub.update_info(name, count)
         return count

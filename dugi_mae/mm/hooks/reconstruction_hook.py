@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.logging import MessageHub
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from dugi_mae.visualization import draw_reconstruction
+
+from .reporting import is_reported
 
 
 @HOOKS.register_module()
@@ -28,7 +29,7 @@ class ReconstructionHook(Hook):
         num_images: Rows of a panel.
     """
 
-    priority = 'BELOW_NORMAL'
+    priority = 'NORMAL'  # before the logger's
 
     def __init__(self, interval: int = 1, num_images: int = 4) -> None:
         self.interval = interval
@@ -41,14 +42,14 @@ class ReconstructionHook(Hook):
         return model.module if is_model_wrapper(model) else model
 
     def after_train_iter(self, runner: Runner, batch_idx: int, *_, **__) -> None:
-        """Log the filter of the guidance."""
+        """Log the filter of the guidance, where the logger does."""
         guidance = getattr(self._model(runner), 'guidance', None)
         afdm = getattr(guidance, 'afdm', None)
-        if afdm is None:
+        if afdm is None or not is_reported(self, runner, batch_idx):
             return
-        hub = MessageHub.get_current_instance()
         for name in ('radius', 'alpha', 'beta'):
-            hub.update_scalar(f'train/afdm_{name}', getattr(afdm, name).item())
+            value = getattr(afdm, name).item()
+            runner.message_hub.update_scalar(f'train/afdm_{name}', value)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Draw a panel every ``interval`` epochs, on the first process."""
