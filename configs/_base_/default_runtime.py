@@ -1,14 +1,12 @@
-# Shared by every config. The leaf's own base names the entry module in
-# `custom_imports` (dugi_mae, dugi_mae.mmseg or dugi_mae.mmdet) and `default_scope`.
+# Shared by every config. The runtime of a task names the entry module in
+# `custom_imports` (dugi_mae.mmpretrain, dugi_mae.mmseg or dugi_mae.mmdet) and
+# `default_scope`.
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='SafeCheckpointHook', interval=1, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    # Raises where an `init_cfg` of type `Pretrained` did not load its backbone.
-    pretrained_check=dict(type='PretrainedCheckHook'),
-    class_count=dict(type='ClassCountHook'),
     exact_resume=dict(type='ExactResumeHook'),
     numerical_guard=dict(type='NumericalGuardHook', max_in_a_row=10),
 )

@@ -3,7 +3,11 @@ custom_imports = dict(imports=['dugi_mae.mmdet'], allow_failed_imports=False)
 default_scope = 'mmdet'
 default_hooks = dict(
     checkpoint=dict(interval=1, save_best='coco/bbox_mAP', rule='greater'),
-    visualization=dict(type='DetVisualizationHook'),
+    # Raises where a head has another number of classes than the data.
+    num_class_check=dict(type='NumClassCheckHook'),
+    visualization=dict(
+        type='DetVisualizationHook', backend_args=dict(backend='infrared')
+    ),
 )
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(

@@ -4,7 +4,9 @@ default_scope = 'mmseg'
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     checkpoint=dict(by_epoch=False, interval=2000),
-    visualization=dict(type='SegVisualizationHook'),
+    visualization=dict(
+        type='SegVisualizationHook', backend_args=dict(backend='infrared')
+    ),
 )
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(

@@ -1,6 +1,13 @@
 # Cascade R-CNN over the pre-trained base encoder on M3FD-inf: windowed attention.
-_base_ = './cascade-rcnn_dugi-mae-tiny_fpn_m3fd-inf.py'
+_base_ = [
+    '../_base_/models/cascade-rcnn_convvit-tiny_fpn.py',
+    '../_base_/datasets/m3fd-inf_detection.py',
+    '../_base_/schedules/det_adamw_36e.py',
+    '../_base_/det_runtime.py',
+]
 model = dict(
-    backbone=dict(arch='base', window_size=16, rel_pos_bias=True),
-    neck=dict(in_channels=[256, 384, 768, 768]),
+    **_base_.base_fpn,
+    roi_head=dict(
+        bbox_head=[dict(h, num_classes=6) for h in _base_.model.roi_head.bbox_head]
+    ),
 )

@@ -8,22 +8,6 @@ _base_ = [
 ]
 model = dict(
     roi_head=dict(
-        bbox_head=[
-            dict(
-                type='Shared2FCBBoxHead',
-                in_channels=256,
-                fc_out_channels=1024,
-                roi_feat_size=7,
-                num_classes=2,
-                reg_class_agnostic=True,
-                bbox_coder=dict(
-                    type='DeltaXYWHBBoxCoder',
-                    target_stds=[0.1 / i, 0.1 / i, 0.2 / i, 0.2 / i],
-                ),
-                loss_cls=dict(type='CrossEntropyLoss'),
-                loss_bbox=dict(type='SmoothL1Loss', beta=1.0),
-            )
-            for i in (1, 2, 3)
-        ]
-    )
+        bbox_head=[dict(h, num_classes=2) for h in _base_.model.roi_head.bbox_head]
+    ),
 )

@@ -1,23 +1,12 @@
-# Faster R-CNN over the pre-trained base encoder on M3FD-inf as the paper prints it:
-# 260k iterations, learning rate 1e-6, weight decay 0.1. Warm-up, cosine and no layer
-# decay are MCMAE's, whose rate is 80 times higher; the paper is silent on them and on
-# the batch. MCMAE's crops, jitter and heads are not taken over, see README.md.
-_base_ = './faster-rcnn_dugi-mae-base_fpn_m3fd-inf.py'
-max_iters = 260000
-interval = 10000
-optim_wrapper = dict(
-    optimizer=dict(lr=1e-6), paramwise_cfg=dict(layer_decay_rate=1.0), clip_grad=None
-)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=460),
-    dict(type='CosineAnnealingLR', by_epoch=False, T_max=max_iters),
+# Faster R-CNN over the pre-trained base encoder on M3FD-inf with the schedule that the paper
+# prints. MCMAE's crops, jitter and heads are not taken over, see README.md.
+_base_ = [
+    '../_base_/models/faster-rcnn_convvit-tiny_fpn.py',
+    '../_base_/datasets/m3fd-inf_detection.py',
+    '../_base_/schedules/det_adamw_260k.py',
+    '../_base_/det_runtime.py',
 ]
-train_cfg = dict(
-    _delete_=True,
-    type='IterBasedTrainLoop',
-    max_iters=max_iters,
-    val_interval=interval,
-)
+model = dict(**_base_.base_fpn, roi_head=dict(bbox_head=dict(num_classes=6)))
 train_dataloader = dict(sampler=dict(type='InfiniteSampler'))
-default_hooks = dict(checkpoint=dict(by_epoch=False, interval=interval))
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=10000))
 log_processor = dict(by_epoch=False)

@@ -1,6 +1,4 @@
-# Faster R-CNN over the pre-trained base encoder on any infrared set in COCO format: windowed attention.
+# Faster R-CNN over the pre-trained base encoder on any infrared set in COCO format:
+# windowed attention. `model = _base_.base_fpn` does the same for Cascade and Mask R-CNN.
 _base_ = './faster-rcnn_dugi-mae-tiny_fpn_infrared-coco.py'
-model = dict(
-    backbone=dict(arch='base', window_size=16, rel_pos_bias=True),
-    neck=dict(in_channels=[256, 384, 768, 768]),
-)
+model = _base_.base_fpn

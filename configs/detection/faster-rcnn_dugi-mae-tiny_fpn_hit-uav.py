@@ -25,8 +25,8 @@ train_dataloader = dict(
     batch_size=2,
     dataset=dict(
         pipeline=[
-            dict(type='LoadInfraredImage'),
-            dict(type='LoadAnnotations', with_bbox=True),
+            _base_.load_image,
+            _base_.load_boxes,
             dict(type='RandomCrop', crop_size=(320, 256)),
             # Seen from above, up is any direction.
             dict(

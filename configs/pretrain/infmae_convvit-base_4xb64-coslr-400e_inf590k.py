@@ -3,13 +3,7 @@
 # Loads InfMAE weights from `convert_checkpoint.py SRC DST --to pretrain`.
 _base_ = './dugi-mae_convvit-base_4xb96-coslr-400e_inf590k.py'
 model = dict(
-    masking=dict(
-        _delete_=True,
-        type='GreyValueMasking',
-        mask_ratio=0.75,
-        score='embedding',
-        embed_dims=768,
-    ),
+    masking=dict(type='GreyValueMasking', score='embedding'),
     guidance=None,
 )
 train_dataloader = dict(batch_size=64)

@@ -4,8 +4,6 @@ _base_ = './dugi-mae_convvit-base_4xb96-coslr-400e_inf590k.py'
 model = dict(
     masking=dict(type='RandomMasking'),
     backbone=dict(_delete_=True, type='MaskedMAEViT', arch='b'),
-    # dict(num_extra_tokens=1) in its place is MAE with guidance.
     guidance=None,
-    # The class token comes first.
-    neck=dict(decoder_depth=8, num_extra_tokens=1),
+    neck=dict(decoder_depth=8),
 )

@@ -1,17 +1,7 @@
-# UPerNet over a plain ViT-B that a MAE pre-trained, on MSRS, for comparison: one resolution,
-# made into four by ViTPyramid.
-_base_ = './upernet_dugi-mae-base_msrs.py'
+# UPerNet over a plain ViT-B that a MAE pre-trained, on MSRS, for comparison.
+_base_ = ['./upernet_dugi-mae-base_msrs.py', '../_base_/models/mae-vit-base.py']
 model = dict(
-    backbone=dict(
-        _delete_=True,
-        type='mmpretrain.VisionTransformer',
-        arch='b',
-        img_size=224,
-        patch_size=16,
-        out_type='featmap',
-        drop_path_rate=0.2,
-        init_cfg=dict(type='DuGIPretrained', checkpoint=None),
-    ),
-    neck=dict(type='ViTPyramid', embed_dims=768),
-    decode_head=dict(in_channels=[768] * 4),
+    backbone=_base_.vit_encoder,
+    neck=_base_.vit_pyramid,
+    decode_head=dict(in_channels=_base_.vit_channels),
 )

@@ -1,17 +1,7 @@
-# Small-target head over a plain ViT-B that a MAE pre-trained, on IRSTD-1k, for
-# comparison: one resolution, made into four by ViTPyramid.
-_base_ = './irstd_dugi-mae-base_irstd1k.py'
+# Small-target head over a plain ViT-B that a MAE pre-trained, on IRSTD-1k, for comparison.
+_base_ = ['./irstd_dugi-mae-base_irstd1k.py', '../_base_/models/mae-vit-base.py']
 model = dict(
-    backbone=dict(
-        _delete_=True,
-        type='mmpretrain.VisionTransformer',
-        arch='b',
-        img_size=224,
-        patch_size=16,
-        out_type='featmap',
-        drop_path_rate=0.2,
-        init_cfg=dict(type='DuGIPretrained', checkpoint=None),
-    ),
-    neck=dict(type='ViTPyramid', embed_dims=768),
-    decode_head=dict(in_channels=[768, 768, 768, 768, 3]),
+    backbone=_base_.vit_encoder,
+    neck=_base_.vit_pyramid,
+    decode_head=dict(in_channels=[*_base_.vit_channels, 3]),
 )

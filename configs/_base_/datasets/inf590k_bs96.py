@@ -13,8 +13,9 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackInputs'),
 ]
+# As mmpretrain's inferencers want it, which load images themselves.
 val_pipeline = [
-    dict(type='LoadInfraredImage'),
+    dict(type='LoadImageFromFile', backend_args=dict(backend='infrared')),
     dict(type='ResizeEdge', scale=240, edge='short', interpolation='bicubic'),
     dict(type='CenterCrop', crop_size=224),
     dict(type='PackInputs'),
@@ -31,7 +32,7 @@ train_dataloader = dict(
         type='InfraredPretrainDataset',
         data_root=data_root,
         pipeline=train_pipeline,
-        # Counted, listed and limited by DirtyDataHook.
+        # Counted, listed and limited by BadFilesHook.
         skip_bad_files=True,
     ),
 )

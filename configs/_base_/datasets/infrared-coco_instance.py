@@ -2,19 +2,12 @@
 _base_ = './infrared-coco_detection.py'
 load_masks = dict(type='LoadAnnotations', with_bbox=True, with_mask=True)
 train_pipeline = [
-    {{_base_.load_image}},
-    load_masks,
-    dict(
-        type='RandomResize', scale=(640, 512), ratio_range=(0.8, 1.25), keep_ratio=True
-    ),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PackDetInputs'),
+    load_masks if step.type == 'LoadAnnotations' else step
+    for step in _base_.train_pipeline
 ]
 test_pipeline = [
-    {{_base_.load_image}},
-    dict(type='Resize', scale=(640, 512), keep_ratio=True),
-    load_masks,
-    {{_base_.pack_results}},
+    load_masks if step.type == 'LoadAnnotations' else step
+    for step in _base_.test_pipeline
 ]
 # mmdet merges boxes only.
 tta_pipeline = None

@@ -20,7 +20,7 @@ val_dataloader = dict(
         data_root=data_root,
         split='val',
         val_fraction=0.05,
-        pipeline={{_base_.val_pipeline}},
+        pipeline=_base_.val_pipeline,
         skip_bad_files=True,
     ),
 )

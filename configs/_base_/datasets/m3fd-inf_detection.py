@@ -1,27 +1,22 @@
 # M3FD, infrared half ("M3FD-inf"): 4,200 images, mostly 1024x768. There is no official
 # split; the converter draws 3,360/840 from seed 0 and records the lists' hashes. Frames
 # follow one another closely, so a random split flatters. Convert once:
-#     python tools/dataset_converters/m3fd.py SRC data/coco/m3fd
+#     python tools/convert_dataset.py m3fd SRC data/coco/m3fd
 # DUGI_COCO names another folder than data/coco.
 _base_ = './infrared-coco_detection.py'
 dataset_type = 'M3FDDataset'
 data_root = '{{$DUGI_COCO:data/coco}}/m3fd'
 scale = (1024, 768)
 train_pipeline = [
-    {{_base_.load_image}},
-    {{_base_.load_boxes}},
-    dict(type='RandomResize', scale=scale, ratio_range=(0.8, 1.25), keep_ratio=True),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PackDetInputs'),
+    dict(step, scale=scale) if 'scale' in step else step
+    for step in _base_.train_pipeline
 ]
 test_pipeline = [
-    {{_base_.load_image}},
-    dict(type='Resize', scale=scale, keep_ratio=True),
-    {{_base_.load_boxes}},
-    {{_base_.pack_results}},
+    dict(step, scale=scale) if 'scale' in step else step
+    for step in _base_.test_pipeline
 ]
 tta_pipeline = [
-    {{_base_.load_image}},
+    _base_.load_image,
     dict(
         type='TestTimeAug',
         transforms=[
@@ -29,9 +24,7 @@ tta_pipeline = [
                 dict(type='Resize', scale=s, keep_ratio=True)
                 for s in (scale, (1280, 960))
             ],
-            [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)],
-            [{{_base_.load_boxes}}],
-            [{{_base_.pack_tta}}],
+            *_base_.tta_pipeline[1].transforms[1:],
         ],
     ),
 ]

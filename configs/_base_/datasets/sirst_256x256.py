@@ -5,7 +5,7 @@
 # are scored at, the image's own resolution.
 data_root = '{{$DUGI_DATA:../shared/data}}/sirst'
 load = [
-    dict(type='LoadInfraredImage'),
+    dict(type='LoadImageFromFile', backend_args=dict(backend='infrared')),
     dict(type='LoadTargetMask', on_mismatch='resize'),
 ]
 train_pipeline = [
@@ -44,41 +44,23 @@ tta_pipeline = [
         ],
     ),
 ]
+dataset = dict(type='SIRSTDataset', data_root=data_root)
 train_dataloader = dict(
     batch_size=8,
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),
-    dataset=dict(
-        type='SIRSTDataset',
-        data_root=data_root,
-        ann_file='idx_427/train.txt',
-        pipeline=train_pipeline,
-    ),
+    dataset=dict(dataset, ann_file='idx_427/train.txt', pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=1,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='SIRSTDataset',
-        data_root=data_root,
-        ann_file='idx_427/val.txt',
-        pipeline=test_pipeline,
-    ),
+    dataset=dict(dataset, ann_file='idx_427/val.txt', pipeline=test_pipeline),
 )
 test_dataloader = dict(
-    batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='SIRSTDataset',
-        data_root=data_root,
-        ann_file='idx_427/test.txt',
-        pipeline=test_pipeline,
-    ),
+    val_dataloader, dataset=dict(val_dataloader['dataset'], ann_file='idx_427/test.txt')
 )
 val_evaluator = dict(type='ClassIoUMetric', iou_metrics=['mIoU', 'mFscore'])
 test_evaluator = val_evaluator

@@ -4,9 +4,8 @@ _base_ = './small_target_sirst_256x256.py'
 train_dataloader = dict(
     dataset=dict(
         pipeline=[
-            dict(type='LoadInfraredImage'),
-            dict(type='LoadTargetMask', on_mismatch='resize'),
-            dict(type='TargetCopyPaste', prob=0.3),
+            *_base_.load,
+            dict(type='SmallTargetCopyPaste', prob=0.3),
             dict(
                 type='RandomChoice',
                 transforms=[
@@ -15,7 +14,9 @@ train_dataloader = dict(
                 ],
             ),
             # The other half aims at what is taken for targets: that is rare.
-            dict(type='TargetCrop', crop_size=(128, 128), prob=0.5, clutter_prob=0.8),
+            dict(
+                type='SmallTargetCrop', crop_size=(128, 128), prob=0.5, clutter_prob=0.8
+            ),
             # Together the eight ways to turn and mirror a square, each as often.
             dict(type='RandomFlip', prob=0.5, direction='horizontal'),
             dict(type='RandomRotFlip', rotate_prob=0.0, flip_prob=1.0),

@@ -1,11 +1,7 @@
 # SIRST v1 at its own scale, for heads that restore full resolution.
 _base_ = './sirst_256x256.py'
-load = [
-    dict(type='LoadInfraredImage'),
-    dict(type='LoadTargetMask', on_mismatch='resize'),
-]
 train_pipeline = [
-    *load,
+    *_base_.load,
     # Never smaller: targets of 2 or 3 pixels would vanish.
     dict(
         type='RandomChoice',
@@ -14,14 +10,14 @@ train_pipeline = [
             for s in (1.0, 1.25, 1.5)
         ],
     ),
-    dict(type='TargetCrop', crop_size=(256, 256), prob=0.5),
+    dict(type='SmallTargetCrop', crop_size=(256, 256), prob=0.5),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='RandomFlip', prob=0.5, direction='vertical'),
     dict(type='PackSegInputs'),
 ]
-test_pipeline = [*load, dict(type='PackSegInputs')]
+test_pipeline = [*_base_.load, dict(type='PackSegInputs')]
 tta_pipeline = [
-    load[0],
+    _base_.load[0],
     dict(
         type='TestTimeAug',
         transforms=[
@@ -37,7 +33,7 @@ tta_pipeline = [
                 dict(type='RandomFlip', prob=1.0, direction='horizontal'),
                 dict(type='RandomFlip', prob=1.0, direction='vertical'),
             ],
-            [load[1]],
+            [_base_.load[1]],
             [dict(type='PackSegInputs')],
         ],
     ),

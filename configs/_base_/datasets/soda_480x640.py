@@ -3,23 +3,11 @@
 # is no validation split: the test split is watched during training, and the last
 # checkpoint is the one to report.
 _base_ = './msrs_480x640.py'
-dataset_type = 'SODADataset'
-data_root = '{{$DUGI_DATA:../shared/data}}/soda'
-data_prefix = dict(img_path='JPEGImages', seg_map_path='SegmentationClassOne')
-train_dataloader = dict(
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        ann_file='train_infrared.txt',
-        data_prefix=data_prefix,
-    )
+dataset = dict(
+    type='SODADataset',
+    data_root='{{$DUGI_DATA:../shared/data}}/soda',
+    data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassOne'),
 )
-val_dataloader = dict(
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        ann_file='test_infrared.txt',
-        data_prefix=data_prefix,
-    )
-)
+train_dataloader = dict(dataset=dict(dataset, ann_file='train_infrared.txt'))
+val_dataloader = dict(dataset=dict(dataset, ann_file='test_infrared.txt'))
 test_dataloader = val_dataloader

@@ -2,6 +2,5 @@
 _base_ = './dugi-mae_convvit-base.py'
 model = dict(
     backbone=dict(arch='tiny'),
-    guidance=dict(embed_dims=192, num_heads=3),
-    neck=dict(embed_dims=192, decoder_embed_dims=128, decoder_num_heads=4),
+    neck=dict(decoder_embed_dims=128, decoder_num_heads=4),
 )

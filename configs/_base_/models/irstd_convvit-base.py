@@ -2,5 +2,5 @@
 _base_ = './irstd_convvit-tiny.py'
 model = dict(
     backbone=dict(arch='base', drop_path_rate=0.2),
-    decode_head=dict(in_channels=[256, 384, 768, 768, 3], channels=16),
+    decode_head=dict(in_channels=[*_base_.channels.base, 3], channels=16),
 )

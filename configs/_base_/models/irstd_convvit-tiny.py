@@ -5,7 +5,7 @@ model = dict(
     decode_head=dict(
         type='IRSTDHead',
         # F1, F2, F3, F4 and the image.
-        in_channels=[64, 128, 192, 192, 3],
+        in_channels=[*_base_.channels.tiny, 3],
         in_index=[0, 1, 2, 3, -1],
         channels=8,
         # Bright spots that fit into 11x11 pixels, as a fourth channel of the stem.

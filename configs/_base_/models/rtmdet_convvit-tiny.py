@@ -1,25 +1,18 @@
 # RTMDet with the neck and head of mmdet's RTMDet-s over F2, F3 and F4 of the tiny encoder.
+_base_ = './convvit.py'
 norm_cfg = dict(type='BN')
 act_cfg = dict(type='SiLU', inplace=True)
 model = dict(
     type='RTMDet',
     data_preprocessor=dict(
         type='DetDataPreprocessor',
-        # Those of pre-training.
-        mean=[108.375] * 3,
-        std=[51.0] * 3,
+        **_base_.statistics,
         pad_size_divisor=32,
     ),
-    backbone=dict(
-        type='mmpretrain.ConvViT',
-        arch='tiny',
-        out_indices=(1, 2, 3),
-        drop_path_rate=0.1,
-        init_cfg=dict(type='DuGIPretrained', checkpoint=None),
-    ),
+    backbone=dict(_base_.encoder, out_indices=(1, 2, 3)),
     neck=dict(
         type='CSPNeXtPAFPN',
-        in_channels=[128, 192, 192],
+        in_channels=_base_.channels.tiny[1:],
         out_channels=128,
         num_csp_blocks=1,
         norm_cfg=norm_cfg,

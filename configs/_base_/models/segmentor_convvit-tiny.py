@@ -1,22 +1,16 @@
 # The tiny encoder and the preprocessor that goes with it; heads are added on top.
+_base_ = './convvit.py'
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(
         type='SegDataPreProcessor',
-        # Those of pre-training.
-        mean=[108.375] * 3,
-        std=[51.0] * 3,
+        **_base_.statistics,
         # In units of the normalised image: mmseg pads after normalising.
         pad_val=0,
         seg_pad_val=255,
         size=(256, 256),
     ),
-    backbone=dict(
-        type='mmpretrain.ConvViT',
-        arch='tiny',
-        drop_path_rate=0.1,
-        init_cfg=dict(type='DuGIPretrained', checkpoint=None),
-    ),
+    backbone=_base_.encoder,
     train_cfg=dict(),
     test_cfg=dict(mode='whole'),
 )

@@ -1,10 +1,10 @@
-# UPerNet over the pre-trained tiny encoder on a set of your own: copy this file and set
+# UPerNet over the pre-trained base encoder on a set of your own: copy this file and set
 # data_root and classes, in the order of the label values 0, 1, ... Name the encoder's
 # file with --cfg-options model.backbone.init_cfg.checkpoint=FILE.
 _base_ = [
-    '../_base_/models/upernet_convvit-tiny_multi-class.py',
-    '../_base_/datasets/index-png_512x512.py',
-    '../_base_/schedules/seg_adamw_20k.py',
+    '../_base_/models/upernet_convvit-base.py',
+    '../_base_/datasets/custom_512x512.py',
+    '../_base_/schedules/seg_adamw_160k.py',
     '../_base_/seg_runtime.py',
 ]
 data_root = '{{$DUGI_DATA:../shared/data}}/my_set'

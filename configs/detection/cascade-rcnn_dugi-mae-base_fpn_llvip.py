@@ -1,6 +1,0 @@
-# Cascade R-CNN over the pre-trained base encoder on LLVIP: windowed attention.
-_base_ = './cascade-rcnn_dugi-mae-tiny_fpn_llvip.py'
-model = dict(
-    backbone=dict(arch='base', window_size=16, rel_pos_bias=True),
-    neck=dict(in_channels=[256, 384, 768, 768]),
-)

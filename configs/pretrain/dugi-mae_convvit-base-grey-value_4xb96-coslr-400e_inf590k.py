@@ -1,0 +1,3 @@
+# Table 5: DuGI-MAE with grey-value masking.
+_base_ = './dugi-mae_convvit-base_4xb96-coslr-400e_inf590k.py'
+model = dict(masking=dict(type='GreyValueMasking'))

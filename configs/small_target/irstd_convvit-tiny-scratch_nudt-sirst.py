@@ -1,3 +1,0 @@
-# The same from random weights, for comparison.
-_base_ = './irstd_dugi-mae-tiny_nudt-sirst.py'
-model = dict(backbone=dict(init_cfg=None))
