@@ -1,22 +1,66 @@
-"""Infrared masked pre-training (DuGI-MAE) for OpenMMLab.
+"""Infrared masked pre-training (DuGI-MAE): models, weights and readers in PyTorch.
 
-Importing this module registers everything that pre-training needs and the encoder for
-every host, and makes our configs known to mmpretrain's ``list_models`` and
-``get_model``. It imports neither mmdet nor mmseg; a config for those names
-``dugi_mae.mmdet`` or ``dugi_mae.mmseg`` in its ``custom_imports`` instead.
+Importing this module needs torch, NumPy and safetensors alone and registers nothing.
+For OpenMMLab a config names ``dugi_mae.mmpretrain``, ``dugi_mae.mmseg`` or
+``dugi_mae.mmdet`` in its ``custom_imports``.
 """
 
-from mmpretrain import FeatureExtractor
+from __future__ import annotations
 
-from . import datasets, engine, evaluation, models
-from .apis.host_inferencer import use_infrared_features
-from .apis.model_zoo import register_models
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from .errors import DuGIError
-from .utils.safe_loading import use_safe_loading
 from .version import __version__
+from .zoo import create_encoder, create_pretrainer, list_models
 
-use_safe_loading()
-register_models()
-use_infrared_features(FeatureExtractor)
+if TYPE_CHECKING:
+    from numpy import ndarray
 
-__all__ = ['DuGIError', '__version__', 'datasets', 'engine', 'evaluation', 'models']
+
+def load_infrared(path: str | Path, **options) -> ndarray:
+    """Read an infrared image of any format and bit depth as 8-bit grey.
+
+    Args:
+        path: PNG, JPEG, TIFF, BMP, WebP, ...; 8-bit, 16-bit or float.
+        **options: Of :class:`dugi_mae.images.InfraredReader`, such as ``channels=1`` or
+            ``normalizer='minmax'``.
+
+    Returns:
+        ``(H, W, channels)`` uint8, by default three equal channels.
+
+    Raises:
+        DuGIError: If the file is missing, damaged or no image.
+    """
+    # Here: the image readers take longer to import than all the rest.
+    from .images import load_infrared as load
+
+    return load(path, **options)
+
+
+def enable_safe_loading() -> AbstractContextManager:
+    """Let mmengine read checkpoints without running code that they may contain.
+
+    Takes effect at once, for ``load_from``, ``resume``, ``init_cfg`` of type
+    ``Pretrained`` and the hosts' inferencers alike, and lasts until the returned
+    context ends, or for good where it is not used as one. Needs mmengine.
+
+    Example:
+        >>> with dugi_mae.enable_safe_loading():  # doctest: +SKIP
+        ...     model = init_detector(config, 'downloaded.pth')
+    """
+    from .mm.safe_loading import enable_safe_loading as enable
+
+    return enable()
+
+
+__all__ = [
+    'DuGIError',
+    '__version__',
+    'create_encoder',
+    'create_pretrainer',
+    'enable_safe_loading',
+    'list_models',
+    'load_infrared',
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class DuGIError(ValueError):
@@ -66,3 +66,10 @@ def check_range(name: str, value: float, low: float, high: float) -> None:
             f'{name}={value} is out of range: choose from {low} to {high}, the '
             f'nearest is {nearest}'
         )
+
+
+def shorten(names: Collection[str]) -> str:
+    """The first three of many names, and how many more there are."""
+    names = list(names)
+    more = f' and {len(names) - 3} more' if len(names) > 3 else ''
+    return ', '.join(names[:3]) + more

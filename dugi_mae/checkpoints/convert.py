@@ -14,7 +14,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from dugi_mae.errors import DuGIError, check_choice
+from dugi_mae.checkpoints.published import PublishedModel, describe
+from dugi_mae.errors import DuGIError, check_choice, shorten
 from dugi_mae.models import (
     ConvViT,
     DualDomainGuidance,
@@ -22,8 +23,6 @@ from dugi_mae.models import (
     MaskedConvViT,
     MaskedDecoder,
 )
-from dugi_mae.checkpoints.fit import shorten
-from dugi_mae.checkpoints.published import PublishedModel, describe
 
 TARGETS = ('backbone', 'pretrain')
 

@@ -1,65 +1,80 @@
-"""Reading weight files safely and fitting their tensors to a model."""
+"""Reading and writing weight files: no code of a file runs, no file is half written."""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import io
-import math
+import json
 import os
+import pickle
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from safetensors import safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.ops import resize_pos_embed
-from dugi_mae.checkpoints.io import only_weights, unreadable
-from dugi_mae.checkpoints.io import pack_safetensors, read_safetensors
-from dugi_mae.files import write_whole
+from dugi_mae.files import atomic_write
 
-#: The end of a published file's name; eight digits that are a date are none.
-_HASH_IN_NAME = re.compile(r'-(?!(?:19|20)\d{6}\.)([0-9a-f]{8})\.(?:pth|safetensors)$')
+#: Where a safetensors file holds what mmengine calls ``meta``, as JSON.
+_META = 'dugi_mae_meta'
+#: Where whole checkpoints keep their state dict; the last three hold averaged weights
+#: alone.
+_STATE_DICTS = ('state_dict', 'model', 'ema_state_dict', 'model_ema', 'state_dict_ema')
+#: The name of a file that we have published; it ends with the start of its SHA-256.
+_PUBLISHED = re.compile(r'(?:dugi-mae|irstd)\S*-([0-9a-f]{8})\.(?:pth|safetensors)')
+#: torch keeps the classes that a safe load may build in one place for all threads.
+_LOADING = threading.RLock()
 
 
-def adapt_input_channels(state_dict: dict, key: str, conv: nn.Conv2d) -> None:
-    """Fit the first convolution of a state dict to a model's input channels.
+class LogBuffer:
+    """What a safe load makes of an mmengine ``HistoryBuffer``: its plain content.
 
-    To one channel the kernels are summed, from one channel they are spread evenly:
-    either way the output for replicated grey input stays the same.
+    The class itself is not built: unpickling one changes how the whole process averages
+    its logs, and mmengine may not be installed.
 
-    Args:
-        state_dict: Changed in place.
-        key: Name of the weight, ``(D, C, P, P)``; ignored when absent.
-        conv: The convolution it is meant for.
+    Attributes:
+        state: Values, counts and maximum length, by mmengine's attribute names.
     """
-    weight = state_dict.get(key)
-    if weight is None or weight.dim() != 4:
-        return
-    source, target = weight.shape[1], conv.in_channels
-    if source != target and target == 1:
-        state_dict[key] = weight.sum(dim=1, keepdim=True)
-    elif source != target and source == 1:
-        state_dict[key] = weight.expand(-1, target, -1, -1) / target
+
+    def __setstate__(self, state: dict) -> None:
+        self.state = {k: v for k, v in state.items() if k != 'statistics_methods'}
 
 
-def adapt_pos_embed(state_dict: dict, key: str, grid: tuple[int, int]) -> None:
-    """Resize a position embedding made for another square grid.
+def _log_buffer_method(owner: type, name: str) -> str:
+    """Stand-in for ``getattr`` in the pickle of a ``HistoryBuffer``."""
+    if owner is not LogBuffer:
+        raise pickle.UnpicklingError(f'it asks for builtins.getattr of {owner}')
+    return name
 
-    Args:
-        state_dict: Changed in place.
-        key: Name of the embedding, ``(1, L, D)``; ignored when absent.
-        grid: Rows and columns of the model.
+
+def _safe_globals() -> list:
+    """What ordinary training checkpoints hold beside tensors.
+
+    The MAE scripts save their arguments, mmengine its log buffers (NumPy arrays and
+    references to the buffer's methods). Nothing else is unpickled.
     """
-    embed = state_dict.get(key)
-    if embed is None or embed.dim() != 3 or embed.shape[1] == grid[0] * grid[1]:
-        return
-    if len(embed) != 1 or not embed.is_floating_point():  # named where it is loaded
-        return
-    side = math.isqrt(embed.shape[1])
-    if side * side == embed.shape[1]:
-        state_dict[key] = resize_pos_embed(embed, (side, side), grid)
+    reconstruct, scalar = np.empty(0).__reduce__()[0], np.float64(0).__reduce__()[0]
+    return [
+        argparse.Namespace,
+        (LogBuffer, 'mmengine.logging.history_buffer.HistoryBuffer'),
+        (_log_buffer_method, 'builtins.getattr'),
+        np.ndarray,
+        np.dtype,
+        # NumPy 1 and 2 write these under different module names.
+        (reconstruct, 'numpy.core.multiarray._reconstruct'),
+        (reconstruct, 'numpy._core.multiarray._reconstruct'),
+        (scalar, 'numpy.core.multiarray.scalar'),
+        (scalar, 'numpy._core.multiarray.scalar'),
+        # Plain numbers: scores, seeds and the states of random generators.
+        *(type(np.dtype(t)) for t in ('?', *'bBhHiIlLqQefd')),
+    ]
 
 
 def expand_home(path: str | Path) -> Path:
@@ -67,32 +82,25 @@ def expand_home(path: str | Path) -> Path:
     return Path(os.path.expanduser(path))
 
 
-def check_checkpoint(path: str | Path, remedy: str = 'check the path') -> None:
+def check_checkpoint(path: str | Path, remedy: str = 'check the path') -> Path:
     """Raise unless a path is that of a file.
 
     Args:
         path: Where a checkpoint should be; ``~`` is the home folder.
         remedy: What the message advises where there is none.
 
+    Returns:
+        The path with ``~`` replaced.
+
     Raises:
-        DuGIError: If it is a folder or is not there.
+        DuGIError: If it is a folder or does not exist.
     """
     path = expand_home(path)
     if path.is_dir():
         raise DuGIError(f'checkpoint {path} is a folder: name the .pth file in it')
     if not path.is_file():
         raise DuGIError(f'checkpoint {path} does not exist: {remedy}')
-
-
-def _check_hash_in_name(path: Path) -> None:
-    """Raise where a file is not the one that its name says."""
-    found = _HASH_IN_NAME.search(path.name)
-    digest = file_sha256(path) if found else ''
-    if found and not digest.startswith(found[1]):
-        raise DuGIError(
-            f'{path} has sha256 {digest}, its name says {found[1]}: it is damaged or '
-            'another file, get it again or rename it'
-        )
+    return path
 
 
 def read_checkpoint(
@@ -102,101 +110,144 @@ def read_checkpoint(
 ) -> dict:
     """Read a checkpoint without running any code that it may contain.
 
+    Safe to call from several threads; no environment variable is read or set.
+
     Args:
         path: A file written by mmengine, by a MAE-style script, by ``torch.save`` or by
             safetensors (``.safetensors``); ``~`` is the home folder.
-        map_location: Where its tensors are to lie, as in ``torch.load``.
-        trust: Run what code the file contains. Only for files whose maker is known.
+        map_location: Where its tensors are put, as in ``torch.load``.
+        trust: Run what code the file contains. Only for files whose maker you know.
 
     Returns:
-        What the file holds; of safetensors ``state_dict`` and, in ``meta``, its text.
+        The content of the file; of safetensors ``state_dict`` and, in ``meta``, its
+        text. An mmengine log buffer comes as :class:`LogBuffer`.
 
     Raises:
-        DuGIError: If the file is missing, damaged, not the one whose SHA-256 begins as
-            its name ends (``NAME-9231b639.pth``), or holds objects that only an unsafe
-            load could build.
+        DuGIError: If the file is missing or damaged, or holds objects that only an
+            unsafe load could build.
     """
-    check_checkpoint(path)
-    path = expand_home(path)
-    _check_hash_in_name(path)
+    path = check_checkpoint(path)
     try:
         if path.suffix == '.safetensors':
             named = isinstance(map_location, (str, torch.device))
-            return read_safetensors(path, str(map_location) if named else 'cpu')
-        if trust:
-            content = torch.load(path, map_location=map_location, weights_only=False)
-        else:
-            with only_weights(path):
-                content = torch.load(path, map_location=map_location, weights_only=True)
-    except DuGIError:
-        raise
+            return _read_safetensors(path, str(map_location) if named else 'cpu')
+        with _LOADING, torch.serialization.safe_globals(_safe_globals()):
+            content = torch.load(
+                path, map_location=map_location, weights_only=not trust
+            )
     except Exception as error:
-        raise unreadable(path, error) from error
+        raise _unreadable(path, error) from error
     if not isinstance(content, dict):
         raise DuGIError(f'checkpoint {path} holds no state dict')
     return content
 
 
+def _read_safetensors(path: Path, device: str) -> dict:
+    with safe_open(path, 'pt', device) as file:
+        state_dict = {key: file.get_tensor(key) for key in file.keys()}
+        text = file.metadata() or {}
+    meta = json.loads(text[_META]) if _META in text else text
+    return dict(state_dict=state_dict, meta=meta)
+
+
+def _unreadable(path: Path, error: Exception) -> DuGIError:
+    """What a user needs of torch's long message."""
+    text = str(error).strip()
+    asked = re.search(r"GLOBAL (\S+)|got <class '(.+?)'>|it asks for (.+)", text)
+    if asked:
+        reason = f'it asks for {next(filter(None, asked.groups()))}'
+    elif 'Weights only load failed' in text or not text:
+        reason = type(error).__name__
+    else:
+        reason = text.splitlines()[0][:200]
+    remedy = 'it is damaged or holds more than weights, get the file again'
+    if asked:
+        remedy += (
+            '; if you know who made it, convert_checkpoint.py --trust reads it once'
+        )
+    return DuGIError(f'checkpoint {path} cannot be read safely ({reason}): {remedy}')
+
+
+def find_tensors(
+    content: dict, path: str | Path, keys: Sequence[str] = _STATE_DICTS
+) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, from below the first of some keys if there.
+
+    Args:
+        content: Of the file.
+        path: The file, for messages.
+        keys: Where whole checkpoints keep their state dict.
+
+    Raises:
+        DuGIError: If there are none, or one has no name or not all its numbers in
+            memory (sparse, quantized, expanded or of the meta device).
+    """
+    for key in keys:
+        if isinstance(content.get(key), dict):
+            content = content[key]
+            break
+    tensors = {k: v for k, v in content.items() if isinstance(v, Tensor)}
+    if not tensors:
+        raise DuGIError(f'checkpoint {path} holds no tensors: is it a weight file?')
+    for key, value in tensors.items():
+        dense = value.layout is torch.strided and not value.is_quantized
+        dense = dense and value.device.type != 'meta'
+        held = value.untyped_storage().nbytes() if dense else -1
+        if not isinstance(key, str) or held < value.numel() * value.element_size():
+            raise DuGIError(
+                f'checkpoint {path}: tensor {key!r} is sparse, quantized, expanded or '
+                'has no name; save dense tensors'
+            )
+    return tensors
+
+
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """Tensors of a checkpoint, from below ``state_dict``, ``model`` or an average.
+
+    Raises:
+        DuGIError: As :func:`read_checkpoint` and :func:`find_tensors` do.
+    """
+    return find_tensors(read_checkpoint(path), path)
+
+
 def file_sha256(path: str | Path) -> str:
     """SHA-256 of a file, as ``sha256sum`` prints it; ``~`` is the home folder."""
-    digest = hashlib.sha256()
     with expand_home(path).open('rb') as file:
+        # hashlib.file_digest needs Python 3.11.
+        digest = hashlib.sha256()
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
 
 
-def check_tensors(state_dict: dict, path: str | Path) -> None:
-    """Raise unless all tensors have names and all their numbers in memory.
+def check_published_name(path: str | Path, digest: str | None = None) -> None:
+    """Raise where a file of ours is not the one that its name says.
 
     Args:
-        state_dict: Tensors, and what else is left alone, by name.
-        path: The file, for the message.
+        path: Files of other names than ours, ``dugi-mae_*-HASH.pth``, pass.
+        digest: Its SHA-256, if that is known.
 
     Raises:
-        DuGIError: If a name is no text, or a tensor is sparse, quantised, without
-            numbers, or expanded to more of them than the file holds.
+        DuGIError: If its SHA-256 does not begin as its name ends.
     """
-    for key, value in state_dict.items():
-        if not isinstance(value, Tensor):
-            continue
-        plain = value.layout is torch.strided and not value.is_quantized
-        held = (
-            plain and value.device.type != 'meta' and value.untyped_storage().nbytes()
+    named = _PUBLISHED.fullmatch(expand_home(path).name)
+    if not named:
+        return
+    digest = digest or file_sha256(path)
+    if not digest.startswith(named[1]):
+        raise DuGIError(
+            f'{path} has sha256 {digest}, its name says {named[1]}: it is damaged or '
+            'another file, get it again or rename it'
         )
-        if not isinstance(key, str) or held < value.numel() * value.element_size():
-            raise DuGIError(
-                f'checkpoint {path} has under {key!r} no tensor that a model can take '
-                '(sparse, quantised, expanded or without a name): save dense tensors'
-            )
-
-
-def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """Tensors of a checkpoint, from under ``state_dict`` or ``model`` if there.
-
-    Raises:
-        DuGIError: As :func:`read_checkpoint` and :func:`check_tensors` do, or if there
-            are no tensors.
-    """
-    content = read_checkpoint(path)
-    for key in ('state_dict', 'model'):
-        if isinstance(content.get(key), dict):
-            content = content[key]
-            break
-    check_tensors(content, path)
-    state_dict = {k: v for k, v in content.items() if isinstance(v, Tensor)}
-    if not state_dict:
-        raise DuGIError(f'checkpoint {path} holds no tensors: is it a weight file?')
-    return state_dict
 
 
 def write_checkpoint(content: dict, path: str | Path) -> str:
-    """Write a checkpoint whole or not at all.
+    """Write a checkpoint completely or not at all.
 
     Args:
         content: What :func:`read_checkpoint` is to return.
         path: The file; its folder is made. ``.safetensors`` holds the ``state_dict``
-            and, as text, ``meta``.
+            and, as text, ``meta``, whose tuples become lists.
 
     Returns:
         The file's SHA-256; equal content gives equal files.
@@ -205,7 +256,11 @@ def write_checkpoint(content: dict, path: str | Path) -> str:
         DuGIError: If the file cannot be written.
     """
     if Path(path).suffix == '.safetensors':
-        packed = pack_safetensors(content)
+        # One entry: the order of several changes from run to run, and so would the
+        # hash. Clones: tensors that share memory are refused.
+        text = {_META: json.dumps(content.get('meta', {}))}
+        tensors = {k: v.detach().cpu() for k, v in content['state_dict'].items()}
+        packed = save({k: v.clone().contiguous() for k, v in tensors.items()}, text)
     else:
         # A buffer, not a name: torch would store the name, and equal weights would not
         # give equal files.
@@ -213,7 +268,7 @@ def write_checkpoint(content: dict, path: str | Path) -> str:
         torch.save(content, buffer)
         packed = buffer.getvalue()
     try:
-        write_whole(packed, path)
+        atomic_write(packed, path)
     except OSError as error:
         raise DuGIError(f'{path} cannot be written: {error.strerror}') from error
     return hashlib.sha256(packed).hexdigest()
@@ -223,8 +278,10 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     """Load a checkpoint into a model, completely.
 
     Raises:
-        DuGIError: If a tensor is missing, left over or of another shape.
+        DuGIError: If a tensor is missing, unexpected or mismatched, or the file is not
+            the published one that its name says.
     """
+    check_published_name(check_checkpoint(path))
     try:
         model.load_state_dict(read_state_dict(path))
     except RuntimeError as error:

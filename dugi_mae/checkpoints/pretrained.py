@@ -1,20 +1,25 @@
-"""An ``init_cfg`` type that loads an encoder completely or not at all."""
+"""Loading a pre-trained encoder completely, or saying why it does not fit."""
 
 from __future__ import annotations
 
-import logging
-import os
 import re
+from pathlib import Path
+from typing import NamedTuple
 
-from mmengine.logging import print_log
-from mmengine.model import update_init_info
-from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import Tensor, nn
 
-from dugi_mae.errors import DuGIError, check_choice
-from dugi_mae.checkpoints.io import file_sha256, read_state_dict
-from dugi_mae.checkpoints.fit import STRICT, load_and_compare
+from dugi_mae.checkpoints.convert import convert_state_dict
+from dugi_mae.checkpoints.io import (
+    check_checkpoint,
+    check_published_name,
+    file_sha256,
+    read_state_dict,
+)
+from dugi_mae.errors import DuGIError, check_choice, shorten
 
+#: How much must fit. ``exact``: nothing is missing, unexpected or mismatched.
+#: ``complete``: the file may hold more than the module has. ``warn``: only say so.
+STRICT = ('exact', 'complete', 'warn')
 #: Tensors of pre-training checkpoints, ours and the published ones, that the dense
 #: encoder has no use for.
 PRETRAINING_ONLY = (
@@ -26,121 +31,194 @@ PRETRAINING_ONLY = (
     'patch_embed.',
     'var_',
 )
-#: Tensors of fine-tuned MCMAE encoders that the converter folds in or leaves out.
+#: Tensors of fine-tuned MCMAE encoders that the conversion folds in or leaves out.
 CONVERTED = (
     '.gamma_1',
     '.gamma_2',
     '.relative_position_index',
     '.relative_position_bias_table',
 )
-#: Tensors that a backbone adds for fine-tuning; they start as they are.
+#: Tensors that a backbone adds for fine-tuning; they keep their start values.
 FINE_TUNING_ONLY = re.compile(r'.*\.(rel_pos_bias|gamma_1|gamma_2)|down4\..*')
+#: Counters of averaged weights.
+_COUNTERS = ('steps', 'n_averaged')
+
+_SIZE = re.compile(
+    r'size mismatch for (\S+): .*?torch\.Size\((.*?)\).*?torch\.Size\((.*?)\)'
+)
+#: Parts of whole models: an encoder has none of these.
+_OTHER_PARTS = re.compile(
+    r'(decode_head|auxiliary_head|bbox_head|rpn_head|roi_head|mask_head|head|neck|fc'
+    r'|guidance|masking)\.'
+)
 
 
-@WEIGHT_INITIALIZERS.register_module()
-class DuGIPretrained:
-    """Load a pre-trained encoder into a backbone; every tensor must fit.
+class Loaded(NamedTuple):
+    """What was loaded into a module, and what did not fit.
 
-    mmengine's ``Pretrained`` only warns about what does not match, and a model then
-    trains from scratch unnoticed. This one counts what it loaded and raises when
-    anything is missing, left over or of another shape. Position embeddings are resized
-    and input channels folded as the backbone needs. Registered in mmengine's root, so
-    that mmdet, mmseg and mmpretrain configs find it without a prefix.
-
-    Args:
-        checkpoint: A pre-training checkpoint (its ``backbone.*`` part is taken), any
-            mm-style model with such a part, a published MCMAE, InfMAE or DuGI-MAE file
-            or a bare encoder; ``.pth`` or ``.safetensors``.
-        strict: ``'exact'``, or ``'complete'`` to let the file hold more than the
-            backbone has, or ``'warn'`` to load what fits and only log the rest.
-        sha256: What the file must have; ``None`` takes any.
-
-    Example:
-        >>> init_cfg = dict(type='DuGIPretrained', checkpoint='X/epoch_100.pth')
+    Attributes:
+        summary: One line for the log.
+        warning: What did not fit; empty unless ``strict='warn'``.
     """
 
-    def __init__(
-        self,
-        checkpoint: str | os.PathLike | None = None,
-        strict: str = 'exact',
-        sha256: str | None = None,
-    ) -> None:
-        for key, value, wanted in (
-            ('checkpoint', checkpoint, 'the path of a file'),
-            ('sha256', sha256, '64 hexadecimal digits in quotes'),
-        ):
-            if not isinstance(value, (str, os.PathLike, type(None))):
-                raise DuGIError(f'DuGIPretrained got {key}={value!r}: give {wanted}')
-        check_choice('strict', strict, STRICT)
-        self.checkpoint = checkpoint
-        self.strict = strict
-        self.sha256 = sha256
+    summary: str
+    warning: str
 
-    def __call__(self, module: nn.Module) -> None:
-        """Load the file into ``module``.
 
-        Raises:
-            DuGIError: If no file is named, it is another one than ``sha256`` says, or
-                it does not fit.
-        """
-        name = type(module).__name__
-        if not self.checkpoint:
-            raise DuGIError(
-                f'no pre-trained file for {name}: name it with --cfg-options '
-                'model.backbone.init_cfg.checkpoint=FILE, or train from scratch with '
-                '--cfg-options model.backbone.init_cfg=None'
-            )
-        state_dict = read_state_dict(self.checkpoint)
-        digest = file_sha256(self.checkpoint)
-        if self.sha256 and digest != self.sha256.lower():
-            raise DuGIError(
-                f'{self.checkpoint} has sha256 {digest}, not {self.sha256}: it is '
-                'another file or damaged, get it again'
-            )
-        expected = module.state_dict()
-        state_dict, dropped = self._encoder(state_dict, expected)
-        fit = load_and_compare(module, state_dict, FINE_TUNING_ONLY.fullmatch)
-        if trouble := fit.trouble(self.strict):
-            message = f'{self.checkpoint} does not fit {name}: it {trouble}: '
-            if self.strict != 'warn':
-                raise DuGIError(message + fit.cause)
-            print_log(message + fit.cause, 'current', logging.WARNING)
-        loaded = expected.keys() & state_dict.keys()
-        note = f', {dropped} used in pre-training only left out' if dropped else ''
-        lacking = expected.keys() - state_dict.keys()
-        if new := sum(map(bool, map(FINE_TUNING_ONLY.fullmatch, lacking))):
-            note += f', {new} used in fine-tuning only start fresh'
-        print_log(
-            f'Loaded {len(loaded) - len(fit.misshapen)}/{len(expected)} tensors of '
-            f'{name} from {self.checkpoint}{note}, sha256 {digest}.',
-            logger='current',
+class Fit(NamedTuple):
+    """How a state dict fits a module.
+
+    Attributes:
+        missing: Tensors of the module that the state dict lacks.
+        unexpected: Tensors of the state dict that the module lacks.
+        mismatched: ``'NAME (2, 3) instead of (2, 4)'``: of another shape.
+        cause: The likely cause, and what to do.
+    """
+
+    missing: list[str]
+    unexpected: list[str]
+    mismatched: list[str]
+    cause: str
+
+    def trouble(self, strict: str) -> str:
+        """What of it counts at a level of :data:`STRICT`; empty if nothing does."""
+        kinds = [('lacks', self.missing), ('has', self.mismatched)]
+        if strict == 'exact':
+            kinds.append(('has, unlike the model,', self.unexpected))
+        return '; '.join(f'{what} {shorten(names)}' for what, names in kinds if names)
+
+
+def load_encoder(
+    module: nn.Module,
+    checkpoint: str | Path,
+    strict: str = 'exact',
+    sha256: str | None = None,
+) -> Loaded:
+    """Load an encoder; position embeddings and input channels adapt.
+
+    Args:
+        module: The backbone, changed in place.
+        checkpoint: A pre-training checkpoint (its ``backbone.*`` part is taken), any
+            model with such a part, also wrapped (``module.``, ``_orig_mod.``) or
+            averaged (EMA), a published MCMAE, InfMAE or DuGI-MAE file or a bare
+            encoder; ``.pth`` or ``.safetensors``.
+        strict: One of :data:`STRICT`.
+        sha256: What the file must have; ``None`` takes any.
+
+    Raises:
+        DuGIError: If the file cannot be read, is another one than ``sha256`` or its
+            published name says, or does not fit.
+    """
+    check_choice('strict', strict, STRICT)
+    name, path = type(module).__name__, check_checkpoint(checkpoint)
+    digest = file_sha256(path)
+    if sha256 and digest != sha256.lower():
+        raise DuGIError(
+            f'{path} has sha256 {digest}, not {sha256}: it is another file or damaged, '
+            'get it again'
         )
-        if hasattr(module, '_params_init_info'):
-            update_init_info(module, init_info=f'DuGIPretrained: {self.checkpoint}')
+    check_published_name(path, digest)
+    expected = module.state_dict()
+    state_dict, dropped = _encoder(read_state_dict(path), expected, path)
+    fit = load_and_compare(module, state_dict)
+    warning = ''
+    if trouble := fit.trouble(strict):
+        warning = f'{path} does not fit {name}: it {trouble}: {fit.cause}'
+        if strict != 'warn':
+            raise DuGIError(warning)
+    loaded = len(expected.keys() & state_dict.keys()) - len(fit.mismatched)
+    note = f', {dropped} used in pre-training only left out' if dropped else ''
+    fresh = expected.keys() - state_dict.keys()
+    if new := sum(map(bool, map(FINE_TUNING_ONLY.fullmatch, fresh))):
+        note += f', {new} used in fine-tuning only start fresh'
+    summary = (
+        f'Loaded {loaded}/{len(expected)} tensors of {name} from {path}{note}, '
+        f'sha256 {digest}.'
+    )
+    return Loaded(summary, warning)
 
-    def _encoder(
-        self, state_dict: dict[str, Tensor], expected: dict[str, Tensor]
-    ) -> tuple[dict[str, Tensor], int]:
-        """The encoder's part of a file, and how many tensors of it have no use here."""
-        prefix = 'backbone.'
-        if any(key.startswith(prefix) for key in state_dict):
-            state_dict = {
-                key[len(prefix) :]: value
-                for key, value in state_dict.items()
-                if key.startswith(prefix)
-            }
-        kept = {
-            key: value
+
+def _encoder(
+    state_dict: dict[str, Tensor], expected: dict[str, Tensor], path: Path
+) -> tuple[dict[str, Tensor], int]:
+    """The encoder's part of a file, and how many tensors of it have no use here."""
+    state_dict = {
+        key.replace('_orig_mod.', '').removeprefix('module.'): value
+        for key, value in state_dict.items()
+        if key not in _COUNTERS
+    }
+    prefix = 'backbone.'
+    if any(key.startswith(prefix) for key in state_dict):
+        state_dict = {
+            key.removeprefix(prefix): value
             for key, value in state_dict.items()
-            if key in expected or not key.startswith(PRETRAINING_ONLY)
+            if key.startswith(prefix)
         }
-        dropped = len(state_dict) - len(kept)
-        if any(k.endswith(CONVERTED) and k not in expected for k in kept):
-            # The converter imports the models, so it cannot be imported above.
-            from dugi_mae.checkpoints.convert import convert_state_dict
+    kept = {
+        key: value
+        for key, value in state_dict.items()
+        if key in expected or not key.startswith(PRETRAINING_ONLY)
+    }
+    dropped = len(state_dict) - len(kept)
+    if any(k.endswith(CONVERTED) and k not in expected for k in kept):
+        try:
+            kept = convert_state_dict(state_dict).state_dict
+        except DuGIError as error:
+            raise DuGIError(f'{path}: {error}') from error
+    return kept, dropped
 
-            try:
-                kept = convert_state_dict(state_dict).state_dict
-            except DuGIError as error:
-                raise DuGIError(f'{self.checkpoint}: {error}') from error
-        return kept, dropped
+
+def load_and_compare(module: nn.Module, state_dict: dict[str, Tensor]) -> Fit:
+    """Load what fits and tell what does not; fine-tuning tensors may be missing.
+
+    Args:
+        module: Changed in place.
+        state_dict: Left as it is.
+    """
+    expected, mismatched = list(module.state_dict()), []
+    try:
+        missing, unexpected = module.load_state_dict(state_dict, strict=False)
+    except RuntimeError as error:
+        sizes = {m[1]: (m[2], m[3]) for m in _SIZE.finditer(str(error))}
+        if not sizes:
+            raise
+        mismatched = [
+            f'{name} ({found.strip("[]")}) instead of ({wanted.strip("[]")})'
+            for name, (found, wanted) in sizes.items()
+        ]
+        missing = [k for k in expected if k not in state_dict]
+        unexpected = [k for k in state_dict if k not in expected]
+    missing = [
+        k
+        for k in missing
+        if not FINE_TUNING_ONLY.fullmatch(k) and not k.endswith('num_batches_tracked')
+    ]
+    unexpected = list(unexpected)
+    cause = _likely_cause(expected, missing, unexpected, mismatched)
+    return Fit(missing, unexpected, mismatched, cause)
+
+
+def _likely_cause(
+    expected: list[str],
+    missing: list[str],
+    unexpected: list[str],
+    mismatched: list[str],
+) -> str:
+    if missing and not set(expected) - set(missing):
+        below = next(
+            (f[: -len(k)] for k in expected for f in unexpected if f.endswith('.' + k)),
+            None,
+        )
+        if below:
+            return f"wrong prefix: its tensors of these names lie below '{below}'"
+        return 'not one name is the same: it is the file of another network'
+    if mismatched:
+        return 'wrong arch: use the one that the file was trained with'
+    if len(missing) == len(unexpected) == 1:
+        return f'a renamed tensor: {unexpected[0]} may be what {missing[0]} was'
+    if not missing and any(_OTHER_PARTS.match(k) for k in unexpected):
+        return 'a full model instead of its backbone: convert or cut it first'
+    odd = missing or unexpected
+    if not (missing and unexpected) and all(re.search(r'\.\d+\.', k) for k in odd):
+        return 'wrong arch (another number of blocks) or an incomplete file'
+    return 'it is not an encoder for this model; check arch and file'

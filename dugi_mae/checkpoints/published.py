@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from dugi_mae.checkpoints.io import find_tensors, read_checkpoint
 from dugi_mae.errors import DuGIError
 from dugi_mae.models.backbones.arch import ARCHS, ConvViTArch
-from dugi_mae.checkpoints.io import check_tensors, read_checkpoint
-from dugi_mae.checkpoints.fit import shorten
 
 #: Channels of one attention head in every published size; weights do not tell it.
 HEAD_WIDTH = 64
@@ -50,31 +49,17 @@ class PublishedModel(NamedTuple):
 
 
 def read_published(path: str | Path, trust: bool = False) -> dict[str, Tensor]:
-    """Tensors of a published file, usually under ``model``; nothing else is run.
+    """Tensors of a published file, usually under ``model``.
 
     Args:
         path: The file.
         trust: Run what code the file contains, for a file whose maker is known.
 
     Raises:
-        DuGIError: If the file is missing, damaged or holds anything but tensors where
-            the weights are.
+        DuGIError: If the file is missing or damaged or holds no dense tensors.
     """
     content = read_checkpoint(path, trust=trust)
-    for key in ('model', 'state_dict'):
-        if isinstance(content.get(key), dict):
-            content = content[key]
-            break
-    if not content:
-        raise DuGIError(f'{path} holds no tensors: is it a weight file?')
-    check_tensors(content, path)
-    odd = [key for key, value in content.items() if not isinstance(value, Tensor)]
-    if odd:
-        raise DuGIError(
-            f'{path} holds {shorten(odd)} beside tensors: it is no published '
-            'checkpoint of MCMAE, InfMAE or DuGI-MAE'
-        )
-    return content
+    return find_tensors(content, path, ('model', 'state_dict'))
 
 
 def describe(state_dict: dict[str, Tensor]) -> PublishedModel:

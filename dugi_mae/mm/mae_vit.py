@@ -41,6 +41,11 @@ class MaskedMAEViT(MAEViT):
         """Channels of the image."""
         return self.patch_embed.projection.in_channels
 
+    @property
+    def num_heads(self) -> int:
+        """Attention heads of a layer."""
+        return self.arch_settings['num_heads']
+
     def init_weights(self) -> None:
         """Draw fresh weights, or load those of a ``Pretrained`` config.
 

@@ -1,23 +1,24 @@
-"""Models, registered in mmpretrain's ``MODELS`` unless they say otherwise."""
+"""Networks of plain PyTorch; ``dugi_mae.mm`` registers them for OpenMMLab."""
 
-from .backbones import ConvViT, MaskedConvViT, MaskedMAEViT
+from .autoencoder import MaskedAutoencoder, Reconstruction
+from .backbones import ConvViT, MaskedConvViT
+from .decoder import MaskedDecoder
 from .guidance import AdaptiveFrequencyModulation, DualDomainGuidance
-from .heads import DuGIPretrainHead
 from .masking import EntropyMasking, GreyValueMasking, RandomMasking
-from .necks import MaskedDecoder, ViTPyramid
-from .selfsup import DuGIMAE
+from .pixel_head import MaskedPixelHead
+from .vit_pyramid import ViTPyramid
 
 __all__ = [
     'AdaptiveFrequencyModulation',
     'ConvViT',
-    'DuGIMAE',
-    'DuGIPretrainHead',
     'DualDomainGuidance',
     'EntropyMasking',
     'GreyValueMasking',
+    'MaskedAutoencoder',
     'MaskedConvViT',
     'MaskedDecoder',
-    'MaskedMAEViT',
+    'MaskedPixelHead',
     'RandomMasking',
+    'Reconstruction',
     'ViTPyramid',
 ]

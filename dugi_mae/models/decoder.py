@@ -1,16 +1,17 @@
-"""The decoder that paints the masked tokens."""
+"""The decoder that reconstructs the masked tokens."""
 
 from __future__ import annotations
 
 import torch
-from mmengine.model import BaseModule
-from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.models.layers import AttentionBlock, init_transformer_weights
+from dugi_mae.models.layers import (
+    AttentionBlock,
+    init_transformer_weights,
+    resize_positions_on_load,
+)
 from dugi_mae.models.layers.attention_block import check_heads
-from dugi_mae.models.layers.sizes import check_sizes
 from dugi_mae.ops import (
     TokenMask,
     gather_tokens,
@@ -18,12 +19,9 @@ from dugi_mae.ops import (
     restore_tokens,
     sincos_pos_embed,
 )
-from dugi_mae.utils.arguments import check_arguments
-from dugi_mae.checkpoints.io import adapt_pos_embed
 
 
-@MODELS.register_module()
-class MaskedDecoder(BaseModule):
+class MaskedDecoder(nn.Module):
     """Transformer decoder over the full grid of tokens.
 
     Every visible token returns to its own place, a learned mask token stands at the
@@ -40,10 +38,8 @@ class MaskedDecoder(BaseModule):
         img_size: Side of the square image the stored position embedding is made for.
         num_extra_tokens: Leading tokens without a place in the image (1 for a ViT's
             class token). They take part in the attention and are dropped at the end.
-        init_cfg: mmengine's initialisation config.
     """
 
-    @check_arguments
     def __init__(
         self,
         embed_dims: int = 768,
@@ -55,19 +51,8 @@ class MaskedDecoder(BaseModule):
         out_channels: int = 3,
         img_size: int = 224,
         num_extra_tokens: int = 0,
-        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg)
-        check_sizes(
-            embed_dims=embed_dims,
-            decoder_embed_dims=decoder_embed_dims,
-            decoder_depth=decoder_depth,
-            mlp_ratio=mlp_ratio,
-            patch_size=patch_size,
-            out_channels=out_channels,
-            img_size=img_size,
-            num_extra_tokens=num_extra_tokens,
-        )
+        super().__init__()
         if img_size < patch_size:
             raise DuGIError(
                 f'img_size={img_size} is smaller than patch_size={patch_size}: make '
@@ -90,11 +75,7 @@ class MaskedDecoder(BaseModule):
         self.decoder_pred = nn.Linear(dim, patch_size**2 * out_channels)
         self.apply(init_transformer_weights)
         nn.init.normal_(self.mask_token, std=0.02)
-        self.register_load_state_dict_pre_hook(self._adapt_state_dict)
-
-    @staticmethod
-    def _adapt_state_dict(module, state_dict: dict, prefix: str, *_) -> None:
-        adapt_pos_embed(state_dict, prefix + 'decoder_pos_embed', module.pos_grid)
+        resize_positions_on_load(self, 'decoder_pos_embed')
 
     def forward(
         self,

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmengine.model import BaseModule
-from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.models.layers import LayerNorm2d
-from dugi_mae.models.layers.sizes import check_sizes
-from dugi_mae.utils.arguments import check_arguments
 
 
-@MODELS.register_module()
-class ViTPyramid(BaseModule):
+class ViTPyramid(nn.Module):
     """Maps at strides 4, 8, 16 and 32 from a stride-16 map, for FPN or UPerNet.
 
     For side-by-side rows with a plain ViT, which has one resolution only. Its map is
@@ -26,7 +21,6 @@ class ViTPyramid(BaseModule):
 
     Args:
         embed_dims: Channels D of the map.
-        init_cfg: mmengine's initialisation config.
 
     Example:
         >>> backbone = dict(
@@ -37,10 +31,8 @@ class ViTPyramid(BaseModule):
         ...     dict(type='FPN', in_channels=[768] * 4, out_channels=256, num_outs=5)]
     """
 
-    @check_arguments
-    def __init__(self, embed_dims: int, init_cfg: dict | None = None) -> None:
-        super().__init__(init_cfg)
-        check_sizes(embed_dims=embed_dims)
+    def __init__(self, embed_dims: int) -> None:
+        super().__init__()
 
         def enlarge() -> nn.Module:
             return nn.ConvTranspose2d(embed_dims, embed_dims, 2, 2)

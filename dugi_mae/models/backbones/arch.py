@@ -6,7 +6,6 @@ import math
 from typing import NamedTuple
 
 from dugi_mae.errors import DuGIError, check_choice, check_range
-from dugi_mae.models.layers.sizes import SIZES
 
 
 class ConvViTArch(NamedTuple):
@@ -33,20 +32,8 @@ ARCHS = {
 }
 
 
-def _is_count(value: object) -> bool:
-    """Whether a value is a whole number from 1 on."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def _nearest_count(value: object, most: int) -> int:
-    """The whole number from 1 to ``most`` that is nearest to a value of any kind."""
-    if not isinstance(value, (int, float)) or value != value:  # nan
-        return 1
-    return round(min(max(value, 1), most))
-
-
 def resolve_arch(arch: str | dict) -> ConvViTArch:
-    """Look an architecture up, or check one that is given as a dict.
+    """Look up an architecture, or take one that is given as a dict.
 
     Args:
         arch: A name of :data:`ARCHS`, or a dict with ``embed_dims``, ``depths``,
@@ -68,33 +55,15 @@ def resolve_arch(arch: str | dict) -> ConvViTArch:
             f'{", ".join(ARCHS)}'
         )
     for key in ('embed_dims', 'depths'):
-        numbers = arch[key]
-        if not isinstance(numbers, (list, tuple)) or len(numbers) != 3:
+        if len(arch[key]) != 3 or min(arch[key]) < 1:
             raise DuGIError(
-                f'arch {key}={numbers!r}: ConvViT has three stages, give 3 numbers'
+                f'arch {key}={tuple(arch[key])}: give three numbers of at least 1, one '
+                'a stage'
             )
-        _, most = SIZES[key]
-        if not all(_is_count(n) and n <= most for n in numbers):
-            nearest = tuple(_nearest_count(n, most) for n in numbers)
-            raise DuGIError(
-                f'arch {key}={tuple(numbers)!r}: give whole numbers from 1 to {most}, '
-                f'such as {nearest}'
-            )
-    heads, ratio = arch['num_heads'], arch.get('mlp_ratio', 4.0)
-    if not _is_count(heads):
-        raise DuGIError(f'arch num_heads={heads!r}: give a whole number from 1 on')
-    check_range('arch num_heads', heads, 1, arch['embed_dims'][-1])
-    if not isinstance(ratio, (int, float)):
-        raise DuGIError(f'arch mlp_ratio={ratio!r}: give a number, such as 4')
-    check_range('arch mlp_ratio', ratio, *SIZES['mlp_ratio'])
-    result = ConvViTArch(
-        **{
-            **arch,
-            'embed_dims': tuple(arch['embed_dims']),
-            'depths': tuple(arch['depths']),
-        }
-    )
-    width = result.embed_dims[-1]
+    stages = {key: tuple(arch[key]) for key in ('embed_dims', 'depths')}
+    result = ConvViTArch(**{**arch, **stages})
+    width, heads = result.embed_dims[-1], result.num_heads
+    check_range('arch num_heads', heads, 1, width)
     step = math.lcm(4, heads)
     if width % step:
         raise DuGIError(

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import torch
-from mmpretrain.models.backbones.base_backbone import BaseBackbone
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from dugi_mae.errors import DuGIError
+from dugi_mae.errors import DuGIError, check_range
+from dugi_mae.models.image_input import ImageInput
 from dugi_mae.models.layers import (
     AttentionBlock,
     ConvBlock,
     ConvPatchEmbed,
+    fold_channels_on_load,
     init_transformer_weights,
+    resize_positions_on_load,
 )
-from dugi_mae.models.layers.sizes import check_sizes
 from dugi_mae.ops import resize_pos_embed, sincos_pos_embed
-from dugi_mae.checkpoints.io import adapt_input_channels, adapt_pos_embed
 
 from .arch import resolve_arch
 
@@ -24,7 +24,7 @@ from .arch import resolve_arch
 PATCH_SIZES = (4, 2, 2)
 
 
-class ConvViTBase(BaseBackbone):
+class ConvViTBase(ImageInput):
     """Parameters of the three-stage encoder (MCMAE's ConvViT).
 
     Parameter names are those of the published MCMAE, InfMAE and DuGI-MAE checkpoints.
@@ -40,7 +40,6 @@ class ConvViTBase(BaseBackbone):
         drop_path_rate: Stochastic depth of the last block; it grows linearly from 0
             over all blocks.
         with_cp: Recompute activations in the backward pass to save memory.
-        init_cfg: mmengine's initialisation config.
     """
 
     #: All tokens have a place in the image: there is no class token.
@@ -53,15 +52,13 @@ class ConvViTBase(BaseBackbone):
         img_size: int = 224,
         drop_path_rate: float = 0.0,
         with_cp: bool = False,
-        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__()
         self.arch = resolve_arch(arch)
         self.in_channels = in_channels
+        self.img_size = img_size
         self.with_cp = with_cp
-        check_sizes(
-            in_channels=in_channels, img_size=img_size, drop_path_rate=drop_path_rate
-        )
+        check_range('drop_path_rate', drop_path_rate, 0, 0.99)
         dims, depths, heads, mlp_ratio = self.arch
         num_blocks = sum(depths)
         rates = [drop_path_rate * i / max(num_blocks - 1, 1) for i in range(num_blocks)]
@@ -93,19 +90,18 @@ class ConvViTBase(BaseBackbone):
             for rate in rates[sum(depths[:2]) :]
         )
         self.apply(init_transformer_weights)
-        self.register_load_state_dict_pre_hook(self._adapt_state_dict)
+        fold_channels_on_load(self.patch_embed1.proj)
+        resize_positions_on_load(self, 'pos_embed')
 
-    @staticmethod
-    def _adapt_state_dict(module, state_dict: dict, prefix: str, *_) -> None:
-        adapt_input_channels(
-            state_dict, prefix + 'patch_embed1.proj.weight', module.patch_embed1.proj
-        )
-        adapt_pos_embed(state_dict, prefix + 'pos_embed', module.pos_grid)
+    @property
+    def embed_dims(self) -> int:
+        """Width D of the tokens."""
+        return self.arch.embed_dims[-1]
 
-    def train(self, mode: bool = True) -> ConvViTBase:
-        """Set the training mode; mmpretrain's base class returns ``None``."""
-        super().train(mode)
-        return self
+    @property
+    def num_heads(self) -> int:
+        """Attention heads of the third stage."""
+        return self.arch.num_heads
 
     def position(self, grid: tuple[int, int]) -> Tensor:
         """Position embedding for a grid of tokens, ``(1, rows * cols, D)``."""

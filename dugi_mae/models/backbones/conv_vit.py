@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dugi_mae.errors import DuGIError, check_choice
 from dugi_mae.models.layers import WindowAttention, init_transformer_weights
-from dugi_mae.models.layers.sizes import check_sizes
-from dugi_mae.utils.arguments import check_arguments
 
 from .base import ConvViTBase
 
@@ -27,7 +24,6 @@ def spread_blocks(depth: int, count: int = 4) -> tuple[int, ...]:
     return tuple(i * (depth - 1) // max(count - 1, 1) for i in range(count))
 
 
-@MODELS.register_module()
 class ConvViT(ConvViTBase):
     """Hybrid convolution/attention encoder with a four-level feature pyramid.
 
@@ -59,8 +55,10 @@ class ConvViT(ConvViTBase):
         layer_scale: Multiply the residual branches of stage 3 by a learned factor a
             channel. They start at 1 and are not in pre-training checkpoints.
         img_size: Side of the square image the stored position embedding is made for.
-        init_cfg: mmengine's initialisation config, for example
-            ``dict(type='DuGIPretrained', checkpoint='...')``.
+
+    Attributes:
+        out_channels: Channels of the maps that are returned.
+        strides: Their strides in pixels.
 
     Example:
         >>> import torch
@@ -69,7 +67,6 @@ class ConvViT(ConvViTBase):
         [(64, 16, 24), (128, 8, 12), (192, 4, 6), (192, 2, 3)]
     """
 
-    @check_arguments
     def __init__(
         self,
         arch: str | dict = 'base',
@@ -84,9 +81,8 @@ class ConvViT(ConvViTBase):
         f4: str = 'pool',
         layer_scale: bool = False,
         img_size: int = 224,
-        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(arch, in_channels, img_size, drop_path_rate, with_cp, init_cfg)
+        super().__init__(arch, in_channels, img_size, drop_path_rate, with_cp)
         self.out_indices = tuple(out_indices)
         if not self.out_indices or not set(self.out_indices) <= {0, 1, 2, 3}:
             raise DuGIError(f'out_indices={out_indices}: choose from 0, 1, 2, 3')
@@ -97,6 +93,7 @@ class ConvViT(ConvViTBase):
         self.frozen_stages = frozen_stages
         dims = (*self.arch.embed_dims, self.arch.embed_dims[-1])
         self.out_channels = tuple(dims[i] for i in self.out_indices)
+        self.strides = tuple(_STRIDES[i] for i in self.out_indices)
         self._use_windows(window_size, global_blocks, rel_pos_bias)
         self.down4 = self._make_down4(f4)
         if layer_scale:
@@ -133,7 +130,8 @@ class ConvViT(ConvViTBase):
                     'window_size too, such as 16'
                 )
             return
-        check_sizes(window_size=window_size)
+        if window_size < 1:
+            raise DuGIError(f'window_size={window_size}: give tokens, such as 16')
         depth = len(self.blocks3)
         if global_blocks is None:
             global_blocks = spread_blocks(depth, min(4, depth // 2))
@@ -195,8 +193,10 @@ class ConvViT(ConvViTBase):
             at strides s = 4, 8, 16, 32.
 
         Raises:
-            DuGIError: If the image is smaller than one token.
+            DuGIError: If the image is smaller than one token, or has another number of
+                channels.
         """
+        self.check_images(images)
         height, width = images.shape[-2:]
         if min(height, width) < self.patch_size:
             raise DuGIError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
 from dugi_mae.errors import check_choice
@@ -20,12 +19,10 @@ from dugi_mae.ops import (
     unpatchify,
     visible_cells,
 )
-from dugi_mae.utils.arguments import check_arguments
 
 from .base import ConvViTBase
 
 
-@MODELS.register_module()
 class MaskedConvViT(ConvViTBase):
     """ConvViT over the visible tokens of an image, with multi-scale fusion.
 
@@ -41,10 +38,8 @@ class MaskedConvViT(ConvViTBase):
             only; ``'dense'`` on the whole map with masked places zeroed before every
             depthwise convolution, as published. The results are equal.
         with_cp: Recompute activations in the backward pass to save memory.
-        init_cfg: mmengine's initialisation config.
     """
 
-    @check_arguments
     def __init__(
         self,
         arch: str | dict = 'base',
@@ -52,11 +47,8 @@ class MaskedConvViT(ConvViTBase):
         img_size: int = 224,
         impl: str = 'sparse',
         with_cp: bool = False,
-        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(
-            arch, in_channels, img_size, with_cp=with_cp, init_cfg=init_cfg
-        )
+        super().__init__(arch, in_channels, img_size, with_cp=with_cp)
         check_choice('impl', impl, _LAYOUTS)
         self.impl = impl
         dims = self.arch.embed_dims
@@ -77,8 +69,10 @@ class MaskedConvViT(ConvViTBase):
             ``(B, K, D)`` in the order of ``token_mask.ids_keep``.
 
         Raises:
-            DuGIError: If the mask was made for other images.
+            DuGIError: If the mask was made for other images, or these have another
+                number of channels.
         """
+        self.check_images(images)
         grid = patch_grid(images, self.patch_size)
         check_mask(token_mask, len(images), grid)
         ids = token_mask.ids_keep

@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 
 import torch
-from mmengine.model import BaseModule
-from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dugi_mae.errors import DuGIError, check_choice, check_range
 from dugi_mae.models.layers import TokenEmbed, init_transformer_weights
-from dugi_mae.models.layers.sizes import check_sizes
 from dugi_mae.ops import (
     FILTER_MODES,
     TokenMask,
@@ -22,16 +19,13 @@ from dugi_mae.ops import (
     radial_filter,
     spectrum_distance,
 )
-from dugi_mae.utils.arguments import check_arguments
-from dugi_mae.checkpoints.io import adapt_input_channels
 
 
 def _inverse_softplus(value: float) -> float:
     return math.log(math.expm1(value))
 
 
-@MODELS.register_module()
-class AdaptiveFrequencyModulation(BaseModule):
+class AdaptiveFrequencyModulation(nn.Module):
     r"""Filter the image by a learned radial gain and embed it (paper, Eq. 3 and 4).
 
     The gain has three trained scalars: radius r and attenuation rate :math:`\beta`
@@ -54,10 +48,8 @@ class AdaptiveFrequencyModulation(BaseModule):
         radius: Start value of r.
         alpha: Start value of alpha.
         beta: Start value of beta.
-        init_cfg: mmengine's initialisation config.
     """
 
-    @check_arguments
     def __init__(
         self,
         embed_dims: int = 768,
@@ -69,9 +61,8 @@ class AdaptiveFrequencyModulation(BaseModule):
         radius: float = 0.5,
         alpha: float = 0.62,
         beta: float = 7.4,
-        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__()
         check_choice('mode', mode, FILTER_MODES)
         check_choice('align', align, ('gather', 'pool'))
         check_choice('source', source, ('image', 'visible'))
@@ -83,9 +74,6 @@ class AdaptiveFrequencyModulation(BaseModule):
         # Beyond that the softplus is the identity, and its inverse overflows.
         for name, value in (('radius', radius), ('beta', beta)):
             check_range(name, value, 1e-6, 500)
-        check_sizes(
-            embed_dims=embed_dims, patch_size=patch_size, in_channels=in_channels
-        )
         self.mode = mode
         self.align = align
         self.source = source
@@ -96,16 +84,14 @@ class AdaptiveFrequencyModulation(BaseModule):
         self.raw_beta = nn.Parameter(torch.tensor([_inverse_softplus(beta)]))
         self.patch_embed = TokenEmbed(in_channels, embed_dims, patch_size)
         self.patch_embed.apply(init_transformer_weights)
-        self.register_load_state_dict_pre_hook(self._adapt_state_dict)
+        self.register_load_state_dict_pre_hook(self._add_dimension)
 
     @staticmethod
-    def _adapt_state_dict(module, state_dict: dict, prefix: str, *_) -> None:
-        adapt_input_channels(
-            state_dict, prefix + 'patch_embed.proj.weight', module.patch_embed.proj
-        )
+    def _add_dimension(module: nn.Module, state_dict: dict, prefix: str, *_) -> None:
+        """Load the scalars of the weights that we shipped first."""
         for name in ('raw_radius', 'raw_alpha', 'raw_beta'):
             value = state_dict.get(prefix + name)
-            if value is not None and value.ndim == 0:  # our first files
+            if value is not None and value.ndim == 0:
                 state_dict[prefix + name] = value.reshape(1)
 
     @property

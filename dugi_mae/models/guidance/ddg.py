@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import torch
-from mmengine.model import BaseModule
-from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
+from dugi_mae.errors import check_range
 from dugi_mae.models.layers import (
     FrequencyInjectionBlock,
     GuidanceRefinementBlock,
     init_transformer_weights,
 )
-from dugi_mae.models.layers.sizes import check_sizes
 from dugi_mae.ops import TokenMask
-from dugi_mae.utils.arguments import check_arguments
 
 from .afdm import AdaptiveFrequencyModulation
 
 
-@MODELS.register_module()
-class DualDomainGuidance(BaseModule):
+class DualDomainGuidance(nn.Module):
     """Bridge between encoder and decoder that brings in the frequency domain.
 
     The first block injects the frequency tokens into keys and values, the later ones
@@ -34,12 +30,12 @@ class DualDomainGuidance(BaseModule):
         mlp_ratio: Width of the MLPs over D.
         num_extra_tokens: Leading tokens of the encoder without a place in the image
             (1 for a ViT's class token). They pass unchanged.
-        init_cfg: mmengine's initialisation config.
+        patch_size: Side of a token in pixels.
+        in_channels: Channels of the image.
         **afdm: Arguments of :class:`AdaptiveFrequencyModulation` (``mode``, ``align``,
-            ``source``, ``patch_size``, ``in_channels``, start values).
+            ``source``, start values).
     """
 
-    @check_arguments(others_of=AdaptiveFrequencyModulation)
     def __init__(
         self,
         embed_dims: int = 768,
@@ -47,13 +43,16 @@ class DualDomainGuidance(BaseModule):
         depth: int = 3,
         mlp_ratio: float = 4.0,
         num_extra_tokens: int = 0,
-        init_cfg: dict | None = None,
+        patch_size: int = 16,
+        in_channels: int = 3,
         **afdm,
     ) -> None:
-        super().__init__(init_cfg)
-        check_sizes(depth=depth, mlp_ratio=mlp_ratio, num_extra_tokens=num_extra_tokens)
+        super().__init__()
+        check_range('depth', depth, 1, 1000)
         self.num_extra_tokens = num_extra_tokens
-        self.afdm = AdaptiveFrequencyModulation(embed_dims, **afdm)
+        self.afdm = AdaptiveFrequencyModulation(
+            embed_dims, patch_size=patch_size, in_channels=in_channels, **afdm
+        )
         self.inject = FrequencyInjectionBlock(embed_dims, num_heads, mlp_ratio)
         self.refine = nn.ModuleList(
             GuidanceRefinementBlock(embed_dims, num_heads, mlp_ratio)

@@ -2,10 +2,12 @@
 
 from .attention_block import AttentionBlock, Mlp, SelfAttention
 from .conv_block import ConvBlock, ConvMlp
+from .drop_path import DropPath
 from .guided_attention import FrequencyInjectionBlock, GuidanceRefinementBlock
 from .init import init_transformer_weights
 from .norm import LayerNorm2d
 from .patch_embed import ConvPatchEmbed, TokenEmbed
+from .state_dict import fold_channels_on_load, resize_positions_on_load
 from .window_attention import WindowAttention
 
 __all__ = [
@@ -13,6 +15,7 @@ __all__ = [
     'ConvBlock',
     'ConvMlp',
     'ConvPatchEmbed',
+    'DropPath',
     'FrequencyInjectionBlock',
     'GuidanceRefinementBlock',
     'LayerNorm2d',
@@ -20,5 +23,7 @@ __all__ = [
     'SelfAttention',
     'TokenEmbed',
     'WindowAttention',
+    'fold_channels_on_load',
     'init_transformer_weights',
+    'resize_positions_on_load',
 ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import torch
-from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.ops import gather_tokens
+
+from .drop_path import DropPath
 
 
 def check_heads(dim: int, num_heads: int, name: str = 'num_heads') -> None:

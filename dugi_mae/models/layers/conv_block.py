@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
+from .drop_path import DropPath
 from .norm import LayerNorm2d
 from .patch_conv import PatchConv
 

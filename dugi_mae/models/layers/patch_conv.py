@@ -5,18 +5,6 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dugi_mae.errors import DuGIError
-from dugi_mae.ops import patch_grid, patchify
-
-
-def check_channels(images: Tensor, conv: nn.Conv2d) -> None:
-    """Raise unless images ``(B, C, H, W)`` have the channels of a convolution."""
-    if images.shape[1] != conv.in_channels:
-        raise DuGIError(
-            f'images with {images.shape[1]} channels met a part with in_channels='
-            f'{conv.in_channels}: set in_channels to their number in every part'
-        )
-
 
 class PatchConv(nn.Conv2d):
     """A convolution with kernel = stride, computed as a linear layer over patches.
@@ -39,13 +27,12 @@ class PatchConv(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, H, W)`` -> ``(B, D, H / P, W / P)`` with channels-last strides.
 
-        Raises:
-            DuGIError: If H or W is no multiple of P, or C is another number.
+        H and W are multiples of P.
         """
         size = self.kernel_size[0]
-        grid = patch_grid(x, size)
-        check_channels(x, self)
+        # (B, C, rows, P, cols, P) -> (B, rows, cols, P, P, C)
+        patches = x.unflatten(3, (-1, size)).unflatten(2, (-1, size))
+        patches = patches.permute(0, 2, 4, 3, 5, 1).flatten(3)
         # The channel is the fastest index within a patch.
         weight = self.weight.permute(0, 2, 3, 1).flatten(1)
-        rows = F.linear(patchify(x, size), weight, self.bias)
-        return rows.unflatten(1, grid).permute(0, 3, 1, 2)
+        return F.linear(patches, weight, self.bias).permute(0, 3, 1, 2)

@@ -8,7 +8,8 @@ from torch.nn import functional as F
 from dugi_mae.ops import gather_tokens, patchify
 
 from .norm import LayerNorm2d
-from .patch_conv import PatchConv, check_channels
+from .patch_conv import PatchConv
+from .state_dict import fold_channels_on_load
 
 
 class ConvPatchEmbed(nn.Module):
@@ -32,7 +33,7 @@ class ConvPatchEmbed(nn.Module):
 
 
 class TokenEmbed(nn.Module):
-    """Linear embedding of whole tokens, as in a plain ViT.
+    """Linear embedding of whole tokens of an image, as in a plain ViT.
 
     The weights are stored as the strided convolution of the published checkpoints.
 
@@ -45,6 +46,7 @@ class TokenEmbed(nn.Module):
     def __init__(self, in_channels: int, embed_dims: int, patch_size: int) -> None:
         super().__init__()
         self.proj = nn.Conv2d(in_channels, embed_dims, patch_size, patch_size)
+        fold_channels_on_load(self.proj)
 
     def forward(self, images: Tensor, ids: Tensor | None = None) -> Tensor:
         """Embed all tokens, or those that are wanted.
@@ -55,13 +57,8 @@ class TokenEmbed(nn.Module):
 
         Returns:
             ``(B, L, D)`` in raster order, or ``(B, K, D)`` in the order of ``ids``.
-
-        Raises:
-            DuGIError: If H or W is no multiple of the patch size, or C is another
-                number than ``in_channels``.
         """
         pixels = patchify(images, self.proj.kernel_size[0])
-        check_channels(images, self.proj)
         if ids is not None:
             pixels = gather_tokens(pixels, ids)
         # The channel is the fastest index within a token of pixels.

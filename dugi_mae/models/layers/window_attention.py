@@ -14,7 +14,6 @@ from dugi_mae.ops import (
 )
 
 from .attention_block import SelfAttention, merge_heads, split_heads
-from .sizes import check_sizes
 
 
 class WindowAttention(SelfAttention):
@@ -31,16 +30,12 @@ class WindowAttention(SelfAttention):
         window_size: Side W of a window in tokens.
         rel_pos_bias: Learn a bias for each head and offset between two tokens. It
             starts at zero: a pre-trained encoder begins with what it has learned.
-
-    Raises:
-        DuGIError: If ``window_size`` is out of range.
     """
 
     def __init__(
         self, dim: int, num_heads: int, window_size: int, rel_pos_bias: bool = False
     ) -> None:
         super().__init__(dim, num_heads)
-        check_sizes(window_size=window_size)
         self.window_size = window_size
         self.rel_pos_bias = None
         if rel_pos_bias:

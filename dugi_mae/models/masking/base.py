@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from abc import ABCMeta, abstractmethod
+from abc import ABC, abstractmethod
 
 import torch
-from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.models.layers import TokenEmbed
-from dugi_mae.models.layers.patch_conv import check_channels
-from dugi_mae.models.layers.sizes import check_sizes
 from dugi_mae.ops import TokenMask
-from dugi_mae.utils.arguments import check_arguments
-from dugi_mae.checkpoints.io import adapt_input_channels
 
 
-class BaseMasking(BaseModule, metaclass=ABCMeta):
+class BaseMasking(nn.Module, ABC):
     """Chooses the visible tokens of a batch of images, without gradient.
 
     Args:
@@ -26,7 +21,6 @@ class BaseMasking(BaseModule, metaclass=ABCMeta):
         patch_size: Side of a token in pixels.
     """
 
-    @check_arguments
     def __init__(self, mask_ratio: float = 0.75, patch_size: int = 16) -> None:
         super().__init__()
         if not 0 < mask_ratio < 1:
@@ -34,7 +28,6 @@ class BaseMasking(BaseModule, metaclass=ABCMeta):
                 f'mask_ratio={mask_ratio} would keep every token or none: choose a '
                 'ratio between 0 and 1, such as 0.75'
             )
-        check_sizes(patch_size=patch_size)
         self.mask_ratio = mask_ratio
         self.patch_size = patch_size
 
@@ -79,22 +72,13 @@ class EmbeddingMasking(BaseMasking):
         super().__init__(mask_ratio, patch_size)
         if embed_dims is None:
             return
-        check_sizes(embed_dims=embed_dims, in_channels=in_channels)
         # Named as in the published checkpoints, where it is stored and never trained.
         self.patch_embed = TokenEmbed(in_channels, embed_dims, patch_size)
         self.patch_embed.requires_grad_(False)
-        self.register_load_state_dict_pre_hook(self._adapt_state_dict)
-
-    @staticmethod
-    def _adapt_state_dict(module, state_dict: dict, prefix: str, *_) -> None:
-        adapt_input_channels(
-            state_dict, prefix + 'patch_embed.proj.weight', module.patch_embed.proj
-        )
 
     def embed(self, images: Tensor) -> Tensor:
         """``(B, C, H, W)`` -> ``(B, L, embed_dims)``, in fp32 whatever the model is."""
         proj = self.patch_embed.proj
-        check_channels(images, proj)
         # As a convolution, like the released code: tokens with all but equal scores
         # are ordered by its rounding. cuDNN would round to TF32.
         with (

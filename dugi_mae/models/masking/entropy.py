@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from mmpretrain.registry import MODELS
 from torch import Tensor
 
-from dugi_mae.errors import DuGIError, check_choice
-from dugi_mae.models.layers.sizes import check_sizes
+from dugi_mae.errors import DuGIError, check_choice, check_range
 from dugi_mae.ops import (
     TokenMask,
     keep_by_score,
@@ -14,14 +12,12 @@ from dugi_mae.ops import (
     softmax_entropy,
     token_entropy,
 )
-from dugi_mae.utils.arguments import check_arguments
 
 from .base import EmbeddingMasking
 
 ESTIMATORS = ('histogram', 'softmax')
 
 
-@MODELS.register_module()
 class EntropyMasking(EmbeddingMasking):
     """Keep the tokens of highest entropy (paper, Eq. 1 and 2). Deterministic.
 
@@ -42,7 +38,6 @@ class EntropyMasking(EmbeddingMasking):
         in_channels: Channels of the image, for the embedding.
     """
 
-    @check_arguments
     def __init__(
         self,
         mask_ratio: float = 0.75,
@@ -58,7 +53,7 @@ class EntropyMasking(EmbeddingMasking):
         check_choice('estimator', estimator, ESTIMATORS)
         check_choice('keep', keep, ('highest', 'lowest'))
         check_choice('keep_order', keep_order, ('raster', 'score'))
-        check_sizes(num_bins=num_bins)
+        check_range('num_bins', num_bins, 2, 2**16)
         if value_range is not None and not value_range[0] < value_range[1]:
             raise DuGIError(
                 f'value_range={tuple(value_range)}: give (low, high), such as (-3, 3)'

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import torch
-from mmpretrain.registry import MODELS
 from torch import Tensor
 
 from dugi_mae.errors import check_choice
 from dugi_mae.ops import TokenMask, make_token_mask, num_visible, patch_grid, patchify
-from dugi_mae.utils.arguments import check_arguments
 
 from .base import EmbeddingMasking
 
 
-@MODELS.register_module()
 class GreyValueMasking(EmbeddingMasking):
     """Sort tokens by their mean and keep ranks ``floor(i * L / K)``. Deterministic.
 
@@ -31,7 +28,6 @@ class GreyValueMasking(EmbeddingMasking):
         in_channels: Channels of the image, for the embedding.
     """
 
-    @check_arguments
     def __init__(
         self,
         mask_ratio: float = 0.75,

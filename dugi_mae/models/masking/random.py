@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from mmpretrain.registry import MODELS
 from torch import Tensor
 
 from dugi_mae.ops import TokenMask, keep_by_score, patch_grid
@@ -11,7 +10,6 @@ from dugi_mae.ops import TokenMask, keep_by_score, patch_grid
 from .base import BaseMasking
 
 
-@MODELS.register_module()
 class RandomMasking(BaseMasking):
     """Keep tokens drawn uniformly without replacement.
 

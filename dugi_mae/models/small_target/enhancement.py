@@ -1,13 +1,51 @@
-"""What makes a dim target stand out in a deep map: attention and local contrast."""
+"""Makes a dim target stand out in a deep map: attention and local contrast."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dugi_mae.models.layers.attention_block import AttentionBlock
+
+#: Builds a normalisation layer for a number of channels.
+Norm = Callable[[int], nn.Module]
+
+
+class ConvNormAct(nn.Module):
+    """Convolution without bias, normalisation and ReLU; the size is kept at stride 1.
+
+    Parameters are named as in mmcv's ``ConvModule`` with batch normalisation.
+
+    Args:
+        in_channels: Input channels.
+        out_channels: Output channels.
+        kernel_size: Odd side of the kernel.
+        stride: Stride of the convolution.
+        norm: Builds the normalisation.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        stride: int = 1,
+        norm: Norm = nn.BatchNorm2d,
+    ) -> None:
+        super().__init__()
+        padding = kernel_size // 2
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, kernel_size, stride, padding, bias=False
+        )
+        self.bn = norm(out_channels)
+        nn.init.kaiming_normal_(self.conv.weight, mode='fan_out', nonlinearity='relu')
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C_in, H, W)`` -> ``(B, C_out, H / stride, W / stride)``, rounded up."""
+        return F.relu(self.bn(self.conv(x)), inplace=True)
 
 
 def local_contrast(x: Tensor, window: int) -> Tensor:
@@ -28,16 +66,16 @@ def local_contrast(x: Tensor, window: int) -> Tensor:
 
 
 def top_hat(images: Tensor, radius: int) -> Tensor:
-    """How far bright spots stand out, in units of what is usual in the image.
+    """White top-hat of the images, relative to its standard deviation in each image.
 
-    The white top-hat with a square: the grey value minus its opening, which removes
-    what is brighter than its surroundings and narrower than the square. Divided by its
-    standard deviation over the image, as the classical detector's threshold is, and
+    The grey value minus its opening by a square, which removes what is brighter than
+    its surroundings and narrower than the square. It is divided by its standard
+    deviation over the image, as in the threshold of the classical detector, and
     compressed by a logarithm.
 
     Args:
         images: ``(B, C, H, W)``, normalised; channels are averaged.
-        radius: Half the side of the square; its side is ``2 * radius + 1`` pixels.
+        radius: The side of the square is ``2 * radius + 1`` pixels.
 
     Returns:
         ``(B, 1, H, W)``, at least 0; 0 in a constant image.
@@ -50,23 +88,23 @@ def top_hat(images: Tensor, radius: int) -> Tensor:
         for side in sides:
             opened = F.max_pool2d(opened, side, 1, tuple(n // 2 for n in side))
     spots = grey - opened
-    # A thousandth of the usual deviation of an image: noise of 8 bits is not raised.
+    # A thousandth of an image's usual deviation: 8-bit noise is not amplified.
     spread = spots.std(dim=(2, 3), correction=0, keepdim=True).clamp(min=1e-3)
     return torch.log1p(spots / spread)
 
 
 class FeatureEnhancement(nn.Module):
-    """Attention over the whole map plus a branch of local contrasts.
+    """Sum of global attention and a branch of local contrasts.
 
-    Attention says what the background of the scene looks like; the contrast of each
-    cell with its surroundings keeps what differs from it. The sum of both leaves.
+    Attention models the background of the scene; the contrast of each cell with its
+    surroundings keeps what differs from it.
 
     Args:
-        in_channels: Channels of the map that comes in.
-        channels: Channels of the map that leaves.
+        in_channels: Input channels.
+        channels: Output channels.
         num_heads: Attention heads, a divisor of ``channels``.
         windows: Sides of the contrast windows in cells, odd.
-        **conv: Settings of the convolutions, as in mmcv's ``ConvModule``.
+        norm: Builds the normalisation of the convolutions.
     """
 
     def __init__(
@@ -75,13 +113,13 @@ class FeatureEnhancement(nn.Module):
         channels: int,
         num_heads: int = 4,
         windows: tuple[int, ...] = (3, 5),
-        **conv,
+        norm: Norm = nn.BatchNorm2d,
     ) -> None:
         super().__init__()
         self.windows = windows
-        self.reduce = ConvModule(in_channels, channels, 1, **conv)
+        self.reduce = ConvNormAct(in_channels, channels, 1, norm=norm)
         self.attention = AttentionBlock(channels, num_heads, mlp_ratio=2.0)
-        self.contrast = ConvModule(channels * len(windows), channels, 1, **conv)
+        self.contrast = ConvNormAct(channels * len(windows), channels, 1, norm=norm)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C_in, H, W)`` -> ``(B, C, H, W)``."""

@@ -1,0 +1,13 @@
+"""Entry module for mmpretrain configs: masked pre-training and classification.
+
+``custom_imports = dict(imports=['dugi_mae.mmpretrain'], allow_failed_imports=False)``
+registers the models, hooks, transforms, metrics and the data set of pre-training. It
+changes nothing else in mmpretrain.
+"""
+
+import mmpretrain  # noqa: F401  says at once what is missing
+
+from .mm import everywhere
+from .mm.datasets.pretrain import InfraredPretrainDataset
+
+__all__ = ['InfraredPretrainDataset', 'everywhere']
