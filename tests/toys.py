@@ -23,7 +23,7 @@ from dugi_mae.models import (
 from dugi_mae.models.backbones import resolve_arch
 from dugi_mae.ops import TokenMask, make_token_mask
 
-#: Sizes of a ConvViT of 7 thousand parameters.
+#: Sizes of a ConvViT of 12 thousand parameters.
 ARCH = dict(embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)
 #: The same as it stands in a config, in place of the named arch of its base.
 ARCH_CONFIG = dict(_delete_=True, **ARCH)
