@@ -17,7 +17,6 @@ from dugi_mae.mm.datasets.bad_files import BadFile, count_reasons
 from dugi_mae.files import IMAGE_EXTENSIONS, read_lines
 from dugi_mae.mm.datasets.lmdb import is_lmdb, lmdb_path, names_in_lmdb
 from dugi_mae.errors import BadImageError, DuGIError, check_choice
-from dugi_mae.utils.arguments import check_arguments
 
 
 def in_val_split(relative_path: str, val_fraction: float, seed: int = 0) -> bool:
@@ -138,7 +137,6 @@ class InfraredPretrainDataset(BaseDataset):
             folder or list is missing, or there is no image.
     """
 
-    @check_arguments(others_of=BaseDataset)
     def __init__(
         self,
         data_root: str | Sequence[str],
