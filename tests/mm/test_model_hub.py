@@ -9,7 +9,7 @@ from mmpretrain import get_model, list_models
 from mmpretrain.apis.model import ModelHub
 
 import dugi_mae
-import dugi_mae.mmpretrain  # noqa: F401  registers the models
+import dugi_mae.mmpretrain
 from dugi_mae.checkpoints.io import file_sha256, read_state_dict
 from dugi_mae.mm.model_hub import register_models
 
