@@ -14,11 +14,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.random import Generator
-from scipy import ndimage
-from tqdm import tqdm
 
 from dugi_mae.errors import DuGIError, check_choice
-from dugi_mae.images.thermal_background import draw_background
+from dugi_mae.images.thermal_background import blur, draw_background
 
 #: Counts per kelvin of a T-linear camera in high resolution (0.04 K per count).
 GAIN = 25.0
@@ -132,7 +130,7 @@ def generate_scene(
     if num_targets is None:
         num_targets = int(rng.choice([0, 1, 1, 1, 2, 3]))
     profiles, centroids = _draw_targets(rng, size, num_targets)
-    rough = scene - ndimage.gaussian_filter(scene, 3)
+    rough = scene - blur(scene, 3)
     mask, boxes = np.zeros(size, bool), []
     for profile, (x, y) in zip(profiles, centroids, strict=True):
         top, left = max(0, round(float(y)) - 12), max(0, round(float(x)) - 12)
@@ -189,7 +187,7 @@ def write_dataset(
         path.mkdir(parents=True, exist_ok=True)
     num_labelled = num_images // 2
     names = [f'Synthetic_{i}' for i in range(num_labelled)]
-    for i in tqdm(range(num_images), desc='drawing scenes'):
+    for i in range(num_images):
         scene = generate_scene(seed + i, height, width, None, bit_depth)
         if i < num_labelled:
             cv2.imwrite(str(images / f'{names[i]}.png'), scene.image)

@@ -5,10 +5,10 @@ Everything is an apparent temperature in kelvin, ``(H, W)`` float64, before the 
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
-from numpy import ndarray
+from numpy import fft, ndarray
 from numpy.random import Generator
-from scipy import fft, ndimage
 
 Size = tuple[int, int]
 
@@ -33,6 +33,12 @@ def fractal_noise(
     spectrum = fft.rfft2(rng.standard_normal(size)) / radius**slope
     noise = fft.irfft2(spectrum, s=size)
     return (noise - noise.mean()) / noise.std()
+
+
+def blur(scene: ndarray, sigma: float) -> ndarray:
+    """A Gaussian point-spread function over ``(H, W)``, mirrored at the borders."""
+    side = 2 * round(4 * sigma) + 1
+    return cv2.GaussianBlur(scene, (side, side), sigma, borderType=cv2.BORDER_REFLECT)
 
 
 def draw_sky(rng: Generator, size: Size) -> ndarray:
@@ -103,4 +109,4 @@ def draw_background(rng: Generator, size: Size) -> ndarray:
     """
     kinds = (draw_sky, draw_skyline, draw_ground)
     scene = kinds[rng.choice(len(kinds), p=(0.5, 0.3, 0.2))](rng, size)
-    return ndimage.gaussian_filter(scene, rng.uniform(0.7, 1.1))
+    return blur(scene, rng.uniform(0.7, 1.1))
