@@ -11,14 +11,7 @@ import statistics
 from typing import Any
 
 import torch
-from mmengine.registry import DefaultScope
-from mmpretrain.registry import MODELS
-from rich.console import Console
-from rich.table import Table
-from torch import Tensor, nn
-
-from dugi_mae.apis.build import pick_device
-from dugi_mae.utils.benchmark import (
+from benchmark import (
     add_common_arguments,
     interleave,
     machine,
@@ -26,7 +19,13 @@ from dugi_mae.utils.benchmark import (
     ratio,
     write_json,
 )
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+
+from dugi_mae.apis.build import pick_device
 from dugi_mae.cli import at_least, run_cli
+from dugi_mae.models import ConvViT
 
 WINDOW = 16
 #: Arguments of ConvViT that make the forms; the first is the baseline.
@@ -58,11 +57,7 @@ def parse_args() -> argparse.Namespace:
 def build(arch: str, device: torch.device) -> dict[str, nn.Module]:
     """The encoder in all forms."""
     torch.manual_seed(0)
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
-        models = {
-            name: MODELS.build(dict(type='ConvViT', arch=arch, **form))
-            for name, form in FORMS.items()
-        }
+    models = {name: ConvViT(arch, **form) for name, form in FORMS.items()}
     weights = models['global'].state_dict()
     for model in models.values():
         model.load_state_dict(weights)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from benchmark import machine, write_json
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
@@ -23,11 +24,9 @@ from rich.table import Table
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from dugi_mae.cli import CFG_OPTIONS, at_least, override, read_config, run_cli
 from dugi_mae.errors import DuGIError
-from dugi_mae.utils.benchmark import machine, write_json
-from dugi_mae.cli import CFG_OPTIONS, at_least, run_cli
-from dugi_mae.cli import override, read_config
-from dugi_mae.utils.registry import check_data
+from dugi_mae.mm.config_errors import config_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -61,7 +60,7 @@ def build(config: Config, workers: int) -> DataLoader:
     settings.persistent_workers = workers > 0
     settings.pop('prefetch_factor', None)
     scope = config.get('default_scope', 'mmengine')
-    with DefaultScope.overwrite_default_scope(scope):
+    with config_errors(config), DefaultScope.overwrite_default_scope(scope):
         return Runner.build_dataloader(settings, seed=0)
 
 
@@ -91,7 +90,6 @@ def main() -> None:
     override(config, args.cfg_options)
     if config.get('train_dataloader') is None:
         raise DuGIError(f'{args.config} has no train_dataloader: name another config')
-    check_data(config)
     # The workers share the cores with nobody; one thread each, as in training.
     torch.set_num_threads(1)
     rates = {

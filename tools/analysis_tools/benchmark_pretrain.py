@@ -15,15 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config
-from mmengine.logging import MMLogger
-from rich.console import Console
-from rich.table import Table
-from torch import Tensor
-
-from dugi_mae.apis.build import pick_device
-from dugi_mae.errors import DuGIError
-from dugi_mae.utils.benchmark import (
+from benchmark import (
     add_common_arguments,
     count_flops,
     interleave,
@@ -33,10 +25,16 @@ from dugi_mae.utils.benchmark import (
     ratio,
     write_json,
 )
-from dugi_mae.cli import CFG_OPTIONS, at_least, run_cli
-from dugi_mae.cli import override, read_config
-from dugi_mae.utils.pretrain_cases import STAGES, PretrainCases, random_images
-from dugi_mae.utils.registry import check_model
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from pretrain_cases import STAGES, PretrainCases, random_images
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from dugi_mae.apis.build import pick_device
+from dugi_mae.cli import CFG_OPTIONS, at_least, override, read_config, run_cli
+from dugi_mae.errors import DuGIError
 
 IMPLS = ('dense', 'sparse')
 #: What grows in the growth tables: batch sizes, sides in pixels, mask ratios.
@@ -212,7 +210,6 @@ def main() -> None:
     args = parse_args()
     config = read_config(args.config)
     override(config, args.cfg_options)
-    check_model(config)
     if config.model.get('backbone', {}).get('type') != 'MaskedConvViT':
         raise DuGIError(
             f'{args.config} does not pre-train a MaskedConvViT: name a config of '

@@ -15,7 +15,7 @@ from mmengine import fileio
 from numpy import ndarray
 from tqdm import tqdm
 
-from dugi_mae.mm.datasets import LoadInfraredImage
+from dugi_mae.cli import run_cli
 from dugi_mae.evaluation.classical import adaptive_threshold, mpcm, top_hat
 from dugi_mae.evaluation.small_target import (
     SmallTargetTotals,
@@ -23,8 +23,8 @@ from dugi_mae.evaluation.small_target import (
     in_field_units,
     score_table,
 )
+from dugi_mae.mm.datasets import LoadInfraredImage
 from dugi_mae.mmseg import LoadTargetMask, SIRSTDataset
-from dugi_mae.cli import run_cli
 
 #: For each method the detector and the sizes to choose from, in pixels: radii of the
 #: disk, sides of the patches.

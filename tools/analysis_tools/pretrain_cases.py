@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 
 import torch
+from benchmark import Case
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
-from mmpretrain.registry import MODELS
 from torch import Tensor
 
-from dugi_mae.utils.benchmark import Case
+from dugi_mae.apis.build import build_from_config
 
 STAGES = ('encoder forward', 'encoder forward + backward', 'pre-training step')
 
@@ -35,13 +35,13 @@ class PretrainCases:
         bf16: bool = False,
         compiled: bool = False,
     ) -> None:
-        settings = copy.deepcopy(config.model)
-        settings.backbone.impl = impl
+        config = copy.deepcopy(config)
+        config.model.backbone.impl = impl
+        torch.manual_seed(0)
+        self.model = build_from_config(config)
+        self.model.init_weights()
+        self.model.to(images.device).train()
         with DefaultScope.overwrite_default_scope('mmpretrain'):
-            torch.manual_seed(0)
-            self.model = MODELS.build(settings)
-            self.model.init_weights()
-            self.model.to(images.device).train()
             self.optim = build_optim_wrapper(self.model, config.optim_wrapper)
         self.images = images
         self.mask = self.model.masking(images)

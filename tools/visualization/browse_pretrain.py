@@ -14,11 +14,10 @@ from tqdm import tqdm
 
 from dugi_mae.apis.build import build_from_config
 from dugi_mae.apis.run import write_picture
+from dugi_mae.cli import CFG_OPTIONS, at_least, override, read_config, run_cli
 from dugi_mae.errors import DuGIError
-from dugi_mae.cli import CFG_OPTIONS, at_least, run_cli
-from dugi_mae.cli import override, read_config
 from dugi_mae.files import make_folder
-from dugi_mae.utils.registry import check_data
+from dugi_mae.mm.config_errors import config_errors
 from dugi_mae.visualization.reconstruction import draw_masking
 
 
@@ -45,10 +44,9 @@ def main() -> None:
             f'{args.config} has no model.masking: for other tasks use '
             'tools/host_tool.py browse_dataset'
         )
-    check_data(config)
     model = build_from_config(config).eval()
     folder = make_folder(args.output_dir)
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
+    with config_errors(config), DefaultScope.overwrite_default_scope('mmpretrain'):
         dataset = DATASETS.build(config.train_dataloader.dataset)
     number = min(args.number, len(dataset))
     for start in tqdm(range(0, number, args.rows), unit='picture'):
