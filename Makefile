@@ -1,13 +1,14 @@
 # Everything runs in one environment, .venv, which tools/dev/make_env.py makes on top of
 # a heavy one that all checkouts share. `make` alone lists what there is.
 
-PYTHON ?= python3
 PY := $(CURDIR)/.venv/bin/python
+PYTHON ?= $(or $(wildcard $(PY)),python3)
+CORE := .venv-core
 JOBS ?= 2
-OUT ?= work_dirs/demo
+OUT ?= work_dirs/$@
 
 .DEFAULT_GOAL := help
-.PHONY: help env which-python test test-fast lint demo clean
+.PHONY: help env which-python test test-fast lint lint-docs docs demo demo-core clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,9 +34,25 @@ lint: env  ## ruff: rules and format
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
-demo: env  ## pre-train on a few images and draw (UNLABELED= DATA= OUT=)
+lint-docs: env  ## Markdown: links, commands and names
+	$(PY) tools/dev/lint_docs.py
+
+docs: env  ## build the documentation, warnings are errors
+	$(PY) -m pip install --quiet -r requirements/docs.txt
+	$(PY) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+demo: env  ## pre-train, fine-tune, measure and draw (UNLABELED= DATA= OUT=)
 	$(PY) tools/demo/run_demo.py $(if $(UNLABELED),--unlabeled "$(UNLABELED)") $(if $(DATA),--data "$(DATA)") --out "$(OUT)"
 
-clean:  ## remove build leftovers and .venv, not the shared environment
-	rm -rf build dist .venv dugi_mae/.mim *.egg-info .pytest_cache .ruff_cache
+# torch and the image readers, no mm package; the versions are those of the lock.
+$(CORE)/complete: setup.py requirements/runtime.txt
+	$(PYTHON) -m venv $(CORE)
+	$(CORE)/bin/python -m pip install -c requirements/lock.txt --editable .
+	@touch $@
+
+demo-core: $(CORE)/complete  ## the core alone: encode, reconstruct and draw (IMAGES= OUT=)
+	$(CORE)/bin/python tools/demo/demo_core.py $(IMAGES) --out "$(OUT)"
+
+clean:  ## remove build leftovers, .venv and .venv-core, not the shared environment
+	rm -rf build dist .venv .venv-core dugi_mae/.mim *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

@@ -12,6 +12,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 MIM_CONTENT = ('configs', 'tools', 'weights', 'model-index.yml')
+NOT_SHIPPED = ROOT / 'tools' / 'dev'
 
 
 def read_version() -> str:
@@ -21,10 +22,12 @@ def read_version() -> str:
 
 
 def read_requirements(name: str) -> list[str]:
-    """The lines of one requirements file, without comments."""
+    """The lines of a requirements file and of those it includes, without comments."""
     text = (ROOT / 'requirements' / f'{name}.txt').read_text(encoding='utf-8')
-    lines = (line.split('#')[0].strip() for line in text.splitlines())
-    return [line for line in lines if line]
+    lines = [line.split('#')[0].strip() for line in text.splitlines()]
+    included = (line[3:].removesuffix('.txt') for line in lines if line[:3] == '-r ')
+    own = [line for line in lines if line and line[:3] != '-r ']
+    return sum(map(read_requirements, included), own)
 
 
 class BuildPyWithMim(build_py):
@@ -57,7 +60,8 @@ def mim_files() -> dict[Path, list[str]]:
     for name in MIM_CONTENT:
         top = ROOT / name
         for path in [top] if top.is_file() else top.rglob('*'):
-            if path.is_file() and '__pycache__' not in path.parts:
+            skipped = '__pycache__' in path.parts or NOT_SHIPPED in path.parents
+            if path.is_file() and not skipped:
                 found.setdefault(path.parent.relative_to(ROOT), []).append(path.name)
     return found
 
@@ -85,7 +89,7 @@ def read_long_description() -> str:
 setup(
     name='dugi-mae',
     version=read_version(),
-    description='Infrared masked pre-training (DuGI-MAE) for OpenMMLab',
+    description='Infrared masked pre-training (DuGI-MAE), for PyTorch and OpenMMLab',
     long_description=read_long_description(),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
@@ -104,10 +108,11 @@ setup(
     packages=find_packages(include=['dugi_mae', 'dugi_mae.*']),
     package_data={'dugi_mae': ['py.typed']},
     include_package_data=False,
-    # Two distributions own each mm* import name: which one is the user's to say.
     install_requires=read_requirements('runtime'),
+    # Two distributions own each mm* import name: which one is the user's to say.
     extras_require={
-        name: read_requirements(name) for name in ('onedl', 'openmmlab', 'docs', 'dev')
+        name: read_requirements(name)
+        for name in ('tools', 'onedl', 'openmmlab', 'docs', 'dev')
     },
     cmdclass={'build_py': BuildPyWithMim},
     zip_safe=False,
