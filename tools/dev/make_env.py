@@ -54,7 +54,8 @@ def say(text: str) -> None:
 
 def python(interpreter: str | Path, *arguments: str | Path) -> None:
     """Run an interpreter with its output on stderr."""
-    run([interpreter, *arguments], check=True, stdin=DEVNULL, stdout=sys.stderr)
+    command = [str(part) for part in (interpreter, *arguments)]
+    run(command, check=True, stdin=DEVNULL, stdout=sys.stderr)
 
 
 def install(env: Path, *arguments: str | Path) -> None:
