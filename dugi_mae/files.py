@@ -32,7 +32,7 @@ def make_folder(path: str | Path) -> Path:
     return path
 
 
-def atomic_write(content: bytes, path: str | Path) -> None:
+def atomic_write(content: bytes, path: str | Path, sync: bool = True) -> None:
     """Write a file under a temporary name, sync it to the disk, then rename it.
 
     The operating system renames in one step: whenever the process is killed, the file
@@ -41,6 +41,7 @@ def atomic_write(content: bytes, path: str | Path) -> None:
     Args:
         content: All of it.
         path: The file; its folder is created.
+        sync: Outlast a power failure, too. Without, many small files are faster.
 
     Raises:
         DuGIError: If the disk is full or the folder cannot be written to; an older file
@@ -52,10 +53,12 @@ def atomic_write(content: bytes, path: str | Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open('wb') as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
-        _sync_folder(path.parent)
+        if sync:
+            _sync_folder(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -128,6 +131,33 @@ def find_images(
             f'found {found or "no file"}; correct data_root or set extensions'
         )
     return sorted(images)
+
+
+def images_by_stem(folder: Path, remedy: str = 'correct SRC') -> dict[str, Path]:
+    """The images of a folder (not below it) by their names without extension.
+
+    Args:
+        folder: Where to look; hidden files are left out.
+        remedy: What the message advises where there is no such folder.
+
+    Raises:
+        DuGIError: If there is none, or two differ in their extension only.
+    """
+    if not folder.is_dir():
+        raise DuGIError(f'folder {folder} does not exist: {remedy}')
+    images: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in IMAGE_EXTENSIONS or path.name.startswith('.'):
+            continue
+        if path.stem in images:
+            raise DuGIError(
+                f'{images[path.stem]} and {path} differ in their extension only: '
+                'remove or rename one of them'
+            )
+        images[path.stem] = path
+    if not images:
+        raise DuGIError(f'folder {folder} holds no image: copy the set there')
+    return images
 
 
 def without_extension(name: str, extensions: Sequence[str] = IMAGE_EXTENSIONS) -> str:

@@ -1,5 +1,29 @@
-"""From data sets as they are released to what the hosts' data sets read.
+"""Dataset converters: from sets as they are released to what the hosts read.
 
-Pure functions without mmdet, mmseg or torch; the scripts in
-``tools/dataset_converters`` are their command lines.
+One function each, ``convert(source, out, **options)``, which returns lines to print;
+``tools/dataset_converters/convert_dataset.py`` is their command line. (Conversion of
+checkpoints is another thing: :mod:`dugi_mae.checkpoints`.)
 """
+
+from dugi_mae.converters import (
+    dronevehicle,
+    flir,
+    hit_uav,
+    irstd1k,
+    llvip,
+    m3fd,
+    mfnet,
+    msrs,
+)
+
+#: Converter by the name of its data set.
+CONVERTERS = {
+    'dronevehicle': dronevehicle.convert,
+    'flir': flir.convert,
+    'hit-uav': hit_uav.convert,
+    'irstd1k': irstd1k.convert,
+    'llvip': llvip.convert,
+    'm3fd': m3fd.convert,
+    'mfnet': mfnet.convert,
+    'msrs': msrs.convert,
+}

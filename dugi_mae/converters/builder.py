@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
 
 from dugi_mae.converters.files import link_folder, remove_file, write_text
-from dugi_mae.converters.folders import image_size
 from dugi_mae.converters.splits import RECORD, SPLITS
 from dugi_mae.errors import DuGIError
+from dugi_mae.images.stored_size import image_size
 
 
 class CocoBuilder:
@@ -19,11 +19,13 @@ class CocoBuilder:
     Args:
         split: Name of the split, such as ``'train'``.
         classes: Class names; their order becomes that of the categories.
+        source: Folder that file names are relative to.
     """
 
-    def __init__(self, split: str, classes: Sequence[str]) -> None:
+    def __init__(self, split: str, classes: Sequence[str], source: Path) -> None:
         self.split = split
         self.classes = tuple(classes)
+        self.source = source
         self.images: list[dict] = []
         self._names: set[str] = set()
         self.annotations: list[dict] = []
@@ -43,8 +45,8 @@ class CocoBuilder:
         """
         if file_name in self._names:
             raise DuGIError(
-                f'split {self.split!r} has image {file_name} twice: take one of the '
-                'entries out of its annotation file'
+                f'split {self.split!r} has image {file_name} twice: remove one of the '
+                'entries from its annotation file'
             )
         self._names.add(file_name)
         self.images.append(
@@ -56,14 +58,11 @@ class CocoBuilder:
             )
         )
 
-    def add_file(
-        self, image: Path, source: Path, stated: tuple[int, int] | None
-    ) -> None:
+    def add_file(self, image: Path, stated: tuple[int, int] | None) -> None:
         """Add an image with the size that it has.
 
         Args:
             image: The image; only its header is read.
-            source: Folder that file names are relative to.
             stated: Width and height in the annotations, if they are there; another
                 size is counted.
 
@@ -73,7 +72,7 @@ class CocoBuilder:
         size = image_size(image)
         if stated not in (None, size):
             self.notes['images of another size than the annotations state'] += 1
-        self.add_image(image.relative_to(source).as_posix(), *size)
+        self.add_image(image.relative_to(self.source).as_posix(), *size)
 
     def add_object(
         self, name: str, box: Sequence[float] | None, iscrowd: int = 0
@@ -116,6 +115,57 @@ class CocoBuilder:
                 iscrowd=iscrowd,
             )
         )
+
+    def add_coco(self, content: dict, path: Path, folder: Path) -> CocoBuilder:
+        """Add everything in a COCO structure.
+
+        Args:
+            content: What :func:`~dugi_mae.annotations.coco.check_coco` gave.
+            path: The released annotation file, for messages.
+            folder: What its file names are relative to.
+
+        Returns:
+            The builder itself.
+
+        Raises:
+            DuGIError: If a class is missing, or an image is missing, damaged, there
+                twice or outside of the source.
+        """
+        names = {item['id']: item['name'] for item in content['categories']}
+        missing = [name for name in self.classes if name not in names.values()]
+        if missing:
+            raise DuGIError(
+                f'{path} has no category {", ".join(missing)}: give the annotation '
+                'files as they are released'
+            )
+        objects: dict = {image['id']: [] for image in content['images']}
+        for annotation in content['annotations']:
+            objects[annotation['image_id']].append(annotation)
+        for image in content['images']:
+            name = PurePosixPath(image['file_name'])
+            if name.is_absolute() or '..' in name.parts:
+                raise DuGIError(
+                    f'image {name} of {path} may lie outside of SRC: write its path '
+                    'relative to the folder of images'
+                )
+            if not (folder / name).is_file():
+                raise DuGIError(
+                    f'image {name} of {path} is not in {folder}: copy the complete set'
+                )
+            self.add_file(folder / name, (image['width'], image['height']))
+            for annotation in objects[image['id']]:
+                x, y, width, height = annotation['bbox']
+                self.add_object(
+                    names[annotation['category_id']],
+                    (x, y, x + width, y + height),
+                    annotation.get('iscrowd') or 0,  # null means no, too
+                )
+        return self
+
+    def note_missing(self, images: Collection[str]) -> None:
+        """Count images that have no annotation file."""
+        if images:
+            self.notes['images without an annotation file left out'] = len(images)
 
     def content(self) -> dict:
         """The COCO structure.

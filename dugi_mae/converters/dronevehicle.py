@@ -2,7 +2,7 @@
 
 Layout: ``{train,val,test}/{train,val,test}{imgr,labelr}/``; ``r`` is infrared. Images
 are released as 840x712 pixels of which a border of 100 on every side is white, and the
-boxes count from the border's corner.
+boxes count from the border's corner. The cut images are new: ``OUT/images/SPLIT``.
 """
 
 from __future__ import annotations
@@ -11,25 +11,22 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from dugi_mae.annotations.classes import DRONEVEHICLE
 from dugi_mae.converters.builder import CocoBuilder, write_annotations
-from dugi_mae.converters.files import write_png
-from dugi_mae.converters.folders import (
-    check_out,
+from dugi_mae.converters.files import (
+    check_present,
     find_folder,
-    images_by_stem,
-    step_into,
+    open_release,
     subfolders,
+    write_png,
 )
 from dugi_mae.converters.splits import SPLITS
-from dugi_mae.converters.voc import (
-    annotations_by_stem,
-    check_images,
-    read_voc,
-)
-from dugi_mae.mm.transforms.loading import decode, to_grey
+from dugi_mae.converters.voc import annotations_by_stem, read_voc
 from dugi_mae.errors import DuGIError
+from dugi_mae.files import images_by_stem
+from dugi_mae.images.loading import to_grey
+from dugi_mae.images.reading import decode, read_bytes
 
-CLASSES = ('car', 'truck', 'bus', 'van', 'freight car')
 #: Spellings that occur in the files; ``*`` and no name at all mean nothing known.
 ALIASES = {
     'feright_car': 'freight car',
@@ -51,7 +48,7 @@ def crop(source: Path, target: Path) -> None:
     Raises:
         DuGIError: If the image is damaged or has another size than released ones.
     """
-    image = to_grey(decode(source.read_bytes(), str(source), luma_only=True))
+    image = to_grey(decode(read_bytes(source), str(source), luma_only=True))
     height, width = image.shape
     if (width, height) != RELEASED_SIZE:
         raise DuGIError(
@@ -59,8 +56,7 @@ def crop(source: Path, target: Path) -> None:
             f'{RELEASED_SIZE[1]} with a white border: give the files as released'
         )
     if not target.is_file():
-        inner = image[BORDER : height - BORDER, BORDER : width - BORDER]
-        write_png(inner, target)
+        write_png(image[BORDER : height - BORDER, BORDER : width - BORDER], target)
 
 
 def build(folder: Path, split: str, out: Path) -> CocoBuilder:
@@ -75,14 +71,12 @@ def build(folder: Path, split: str, out: Path) -> CocoBuilder:
         DuGIError: If something is missing or damaged.
     """
     image_folder = find_folder(folder, f'{split}imgr')
-    images = images_by_stem(image_folder)
-    annotations = annotations_by_stem(find_folder(folder, f'{split}labelr'))
-    check_images(annotations, images, image_folder)
+    labels = find_folder(folder, f'{split}labelr')
+    images, annotations = images_by_stem(image_folder), annotations_by_stem(labels)
+    check_present(annotations, images, image_folder, labels)
     width, height = (side - 2 * BORDER for side in RELEASED_SIZE)
-    builder = CocoBuilder(split, CLASSES)
-    without = len(images.keys() - annotations.keys())
-    if without:
-        builder.notes['images without an annotation file left out'] = without
+    builder = CocoBuilder(split, DRONEVEHICLE, out / 'images')
+    builder.note_missing(images.keys() - annotations.keys())
     objects = {name: read_voc(path).objects for name, path in annotations.items()}
     for name in tqdm(annotations, desc=split, unit='image', leave=False):
         crop(images[name], out / 'images' / split / f'{name}.png')
@@ -106,12 +100,10 @@ def convert(source: Path, out: Path) -> list[str]:
     Raises:
         DuGIError: If something is missing or damaged.
     """
-    folders = 'images', *(f'images/{split}' for split in SPLITS)
-    check_out(source, out, 'annotations', 'splits', *folders)
-    root = step_into(source, 'DroneVehicle')
+    written = 'annotations', 'splits', 'images', *(f'images/{s}' for s in SPLITS)
+    root = open_release(source, out, written, 'DroneVehicle')
     here = subfolders(root)
-    splits = [split for split in SPLITS if split in here]
-    if not splits:
+    builders = [build(here[split], split, out) for split in SPLITS if split in here]
+    if not builders:
         raise DuGIError(f'folder {root} has none of train, val and test: correct SRC')
-    builders = [build(here[split], split, out) for split in splits]
     return write_annotations(builders, out)

@@ -17,30 +17,35 @@ used: classes are chosen by name.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from dugi_mae.annotations.classes import FLIR, FLIR_V2
+from dugi_mae.annotations.coco import check_coco, read_json
 from dugi_mae.converters.builder import CocoBuilder, write_annotations
-from dugi_mae.converters.coco import check_coco, read_json, select_classes
-from dugi_mae.converters.folders import (
-    check_out,
-    find_folder,
-    images_by_stem,
-)
+from dugi_mae.converters.files import check_present, find_folder, open_release
 from dugi_mae.converters.splits import read_names
-from dugi_mae.converters.voc import add_voc_image, check_images
+from dugi_mae.converters.voc import add_voc
 from dugi_mae.errors import DuGIError
+from dugi_mae.files import images_by_stem
 
-#: The aligned release and version 1; papers drop the few dogs.
-CLASSES = ('person', 'bicycle', 'car')
-CLASSES_V2 = (
-    *('person', 'bike', 'car', 'motor', 'bus', 'train', 'truck', 'light', 'hydrant'),
-    *('sign', 'dog', 'skateboard', 'stroller', 'scooter', 'other vehicle'),
-)
 ALIGNED = dict(train=('align_train', 'train'), val=('align_validation', 'val'))
-V1 = dict(train='train', val='val', test='video')
-V2 = dict(
-    train='images_thermal_train', val='images_thermal_val', test='video_thermal_test'
-)
+#: Folders, annotation file and classes of the COCO releases.
+VERSIONS = {
+    'version 1': (
+        dict(train='train', val='val', test='video'),
+        'thermal_annotations.json',
+        FLIR,
+    ),
+    'version 2': (
+        dict(
+            train='images_thermal_train',
+            val='images_thermal_val',
+            test='video_thermal_test',
+        ),
+        'coco.json',
+        FLIR_V2,
+    ),
+}
 
 
 def convert(source: Path, out: Path) -> list[str]:
@@ -56,20 +61,16 @@ def convert(source: Path, out: Path) -> list[str]:
     Raises:
         DuGIError: If no release is recognised, or something is missing or damaged.
     """
-    check_out(source, out, 'annotations', 'splits')
-    roots = [source, *sorted(path for path in source.iterdir() if path.is_dir())]
-    for root in roots:
-        for kind, folders, name, classes in (
-            ('version 1', V1, 'thermal_annotations.json', CLASSES),
-            ('version 2', V2, 'coco.json', CLASSES_V2),
-        ):
+    open_release(source, out, ('annotations', 'splits'))
+    for root in (source, *sorted(path for path in source.iterdir() if path.is_dir())):
+        for kind, (folders, name, classes) in VERSIONS.items():
             files = {split: root / folder / name for split, folder in folders.items()}
-            files = {split: path for split, path in files.items() if path.is_file()}
-            if files:
-                builders = [
-                    build_coco(source, path, split, classes)
-                    for split, path in files.items()
-                ]
+            builders = [
+                build_coco(source, path, split, classes)
+                for split, path in files.items()
+                if path.is_file()
+            ]
+            if builders:
                 return [f'FLIR ADAS, {kind}', *write_annotations(builders, out, source)]
         if (root / 'JPEGImages').is_dir():
             builders = build_aligned(source, root)
@@ -95,29 +96,21 @@ def build_aligned(source: Path, root: Path) -> Iterator[CocoBuilder]:
         DuGIError: If a list, an image or an annotation file is missing.
     """
     folder = root / 'JPEGImages'
-    images, xml = images_by_stem(folder), find_folder(root, 'Annotations')
-    for split, names in ALIGNED.items():
-        places = [
-            place / f'{name}.txt'
-            for name in names
-            for place in (root, root.parent, root / 'ImageSets' / 'Main')
-        ]
-        path = next((place for place in places if place.is_file()), None)
+    images, labels = images_by_stem(folder), find_folder(root, 'Annotations')
+    for split, lists in ALIGNED.items():
+        places = (root, root.parent, root / 'ImageSets' / 'Main')
+        candidates = [place / f'{name}.txt' for name in lists for place in places]
+        path = next((file for file in candidates if file.is_file()), None)
         if path is None:
             raise DuGIError(
-                f'folder {root} has no list {names[0]}.txt in it or beside it: copy '
-                'it from the release'
+                f'folder {root} has no list {lists[0]}.txt in it or beside it: copy it '
+                'from the release'
             )
-        listed = [
-            name if name.endswith('_PreviewData') else f'{name}_PreviewData'
-            for name in read_names(path)
-        ]
-        annotations = {name: xml / f'{name}.xml' for name in listed}
-        check_images(annotations, images, folder)
-        builder = CocoBuilder(split, CLASSES)
-        for name in listed:
-            add_voc_image(builder, images[name], annotations[name], source)
-        yield builder
+        end = '_PreviewData'
+        names = [n if n.endswith(end) else n + end for n in read_names(path)]
+        check_present(names, images, folder, path)
+        annotations = {name: labels / f'{name}.xml' for name in names}
+        yield add_voc(CocoBuilder(split, FLIR, source), names, images, annotations)
 
 
 def build_coco(
@@ -136,37 +129,8 @@ def build_coco(
             outside of ``source``.
     """
     content = check_coco(read_json(path), path)
-    remedy = 'give the annotation files as they are released'
-    select_classes(content, classes, path, remedy)  # are they all there?
-    for image in content['images']:
-        name = PurePosixPath(image['file_name'])
-        if name.is_absolute() or '..' in name.parts:
-            raise DuGIError(
-                f'image {name} of {path} may lie outside of SRC: write its path '
-                'relative to the folder of images'
-            )
-    names = {item['id']: item['name'] for item in content['categories']}
-    objects = {image['id']: [] for image in content['images']}
-    for annotation in content['annotations']:
-        objects[annotation['image_id']].append(annotation)
     folder = image_folder(path, content['images'][0]['file_name'])
-    builder = CocoBuilder(split, classes)
-    for image in content['images']:
-        file = folder / image['file_name']
-        if not file.is_file():
-            raise DuGIError(
-                f'image {image["file_name"]} of {path} is not in {folder}: copy the '
-                'set whole'
-            )
-        builder.add_file(file, source, (image['width'], image['height']))
-        for annotation in objects[image['id']]:
-            x, y, width, height = annotation['bbox']
-            builder.add_object(
-                names[annotation['category_id']],
-                (x, y, x + width, y + height),
-                annotation.get('iscrowd') or 0,  # null means no, too
-            )
-    return builder
+    return CocoBuilder(split, classes, source).add_coco(content, path, folder)
 
 
 def image_folder(path: Path, file_name: str) -> Path:
@@ -185,5 +149,5 @@ def image_folder(path: Path, file_name: str) -> Path:
             return path.parent / level
     raise DuGIError(
         f'image {file_name} of {path} is not in {path.parent}, nor in '
-        f'{", ".join(levels[1:])} below it: copy the set whole'
+        f'{", ".join(levels[1:])} below it: copy the complete set'
     )

@@ -10,20 +10,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dugi_mae.annotations.classes import HIT_UAV
+from dugi_mae.annotations.coco import check_coco, read_json
 from dugi_mae.converters.builder import CocoBuilder, write_annotations
-from dugi_mae.converters.coco import check_coco, read_json
-from dugi_mae.converters.folders import (
-    check_out,
-    images_by_stem,
-    step_into,
-)
+from dugi_mae.converters.files import find_folder, open_release
 from dugi_mae.converters.splits import SPLITS
 from dugi_mae.errors import DuGIError
-
-#: ``DontCare`` is left out. pycocotools lets a crowd box excuse detections of its own
-#: class only, so as a class of its own it would do nothing in an evaluation that has
-#: four classes, and mmdet's assigners leave ignored boxes alone unless told otherwise.
-CLASSES = ('Person', 'Car', 'Bicycle', 'OtherVehicle')
 
 
 def read_raw(path: Path) -> dict:
@@ -42,55 +34,10 @@ def read_raw(path: Path) -> dict:
     for image in images if isinstance(images, list) else ():
         if isinstance(image, dict) and 'filename' in image:
             image['file_name'] = image['filename']
+    annotations, categories = content['annotation'], content.get('categories')
     return check_coco(
-        dict(
-            images=images,
-            annotations=content['annotation'],
-            categories=content.get('categories'),
-        ),
-        path,
+        dict(images=images, annotations=annotations, categories=categories), path
     )
-
-
-def build(source: Path, root: Path, split: str) -> CocoBuilder:
-    """Collect one split.
-
-    Args:
-        source: Folder that file names are relative to.
-        root: The folder ``normal_json``.
-        split: ``'train'``, ``'val'`` or ``'test'``.
-
-    Raises:
-        DuGIError: If the file is damaged or an image is missing.
-    """
-    path = root / 'annotations' / f'{split}.json'
-    content = read_raw(path)
-    names = {item['id']: item['name'] for item in content['categories']}
-    missing = set(CLASSES) - set(names.values())
-    if missing:
-        raise DuGIError(
-            f'{path} has no category {", ".join(sorted(missing))}: give the JSON '
-            'files as they are released'
-        )
-    objects = {image['id']: [] for image in content['images']}
-    for annotation in content['annotations']:
-        objects[annotation['image_id']].append(annotation)
-    present = {image.name for image in images_by_stem(root / split).values()}
-    builder = CocoBuilder(split, CLASSES)
-    for image in content['images']:
-        name = image['file_name']
-        if name not in present:
-            raise DuGIError(
-                f'image {name} of {path} is not in {root / split}: copy the set whole'
-            )
-        stated = image['width'], image['height']
-        builder.add_file(root / split / name, source, stated)
-        for annotation in objects[image['id']]:
-            x, y, width, height = annotation['bbox']
-            builder.add_object(
-                names[annotation['category_id']], (x, y, x + width, y + height)
-            )
-    return builder
 
 
 def convert(source: Path, out: Path) -> list[str]:
@@ -106,17 +53,17 @@ def convert(source: Path, out: Path) -> list[str]:
     Raises:
         DuGIError: If something is missing or damaged.
     """
-    check_out(source, out, 'annotations', 'splits')
-    root = step_into(source, 'normal_json')
-    if not (root / 'annotations').is_dir():
+    root = open_release(source, out, ('annotations', 'splits'), 'normal_json')
+    folder = find_folder(root, 'annotations')
+    paths = {split: folder / f'{split}.json' for split in SPLITS}
+    builders = [
+        CocoBuilder(split, HIT_UAV, source).add_coco(read_raw(path), path, root / split)
+        for split, path in paths.items()
+        if path.is_file()
+    ]
+    if not builders:
         raise DuGIError(
-            f'folder {source} holds neither normal_json nor annotations: correct SRC'
+            f'folder {folder} has none of train.json, val.json and test.json: copy '
+            'the complete set'
         )
-    splits = [s for s in SPLITS if (root / 'annotations' / f'{s}.json').is_file()]
-    if not splits:
-        raise DuGIError(
-            f'folder {root / "annotations"} has none of train.json, val.json and '
-            'test.json: copy the set whole'
-        )
-    builders = [build(source, root, split) for split in splits]
     return write_annotations(builders, out, source)

@@ -8,22 +8,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dugi_mae.annotations.classes import LLVIP
 from dugi_mae.converters.builder import CocoBuilder, write_annotations
-from dugi_mae.converters.folders import (
-    check_apart,
-    check_out,
+from dugi_mae.converters.files import (
+    check_disjoint,
+    check_present,
     find_folder,
-    images_by_stem,
-    step_into,
+    open_release,
 )
-from dugi_mae.converters.voc import (
-    add_voc_image,
-    annotations_by_stem,
-    check_images,
-)
-
-CLASSES = ('person',)
-SPLITS = ('train', 'test')
+from dugi_mae.converters.voc import add_voc, annotations_by_stem
+from dugi_mae.files import images_by_stem
 
 
 def convert(source: Path, out: Path) -> list[str]:
@@ -39,19 +33,15 @@ def convert(source: Path, out: Path) -> list[str]:
     Raises:
         DuGIError: If something is missing or damaged.
     """
-    check_out(source, out, 'annotations', 'splits')
-    root = step_into(source, 'LLVIP')
-    infrared = find_folder(root, 'infrared')
-    folders = {split: find_folder(infrared, split) for split in SPLITS}
-    images = {split: images_by_stem(folder) for split, folder in folders.items()}
-    check_apart(folders, images)
-    annotations = annotations_by_stem(find_folder(root, 'Annotations', 'Annotation'))
-    check_images(annotations, images['train'] | images['test'], infrared)
-    builders = [CocoBuilder(split, CLASSES) for split in SPLITS]
-    for builder in builders:
-        for name, image in images[builder.split].items():
-            if name in annotations:
-                add_voc_image(builder, image, annotations[name], source)
-            else:
-                builder.notes['images without an annotation file left out'] += 1
+    root = open_release(source, out, ('annotations', 'splits'), 'LLVIP')
+    folder = find_folder(root, 'infrared')
+    images = {s: images_by_stem(find_folder(folder, s)) for s in ('train', 'test')}
+    check_disjoint(images, folder)
+    labels = find_folder(root, 'Annotations', 'Annotation')
+    annotations = annotations_by_stem(labels)
+    check_present(annotations, images['train'] | images['test'], folder, labels)
+    builders = [
+        add_voc(CocoBuilder(split, LLVIP, source), files, files, annotations)
+        for split, files in images.items()
+    ]
     return write_annotations(builders, out, source)

@@ -8,29 +8,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dugi_mae.annotations.classes import M3FD
 from dugi_mae.converters.builder import CocoBuilder, write_annotations
-from dugi_mae.converters.folders import (
-    check_out,
-    find_folder,
-    images_by_stem,
-    step_into,
-)
+from dugi_mae.converters.files import check_present, find_folder, open_release
 from dugi_mae.converters.splits import draw_split, read_splits, write_splits
-from dugi_mae.converters.voc import (
-    add_voc_image,
-    annotations_by_stem,
-    check_images,
-)
-
-CLASSES = ('People', 'Car', 'Bus', 'Motorcycle', 'Lamp', 'Truck')
+from dugi_mae.converters.voc import add_voc, annotations_by_stem
+from dugi_mae.errors import DuGIError
+from dugi_mae.files import images_by_stem
 
 
 def convert(
     source: Path,
     out: Path,
-    val_fraction: float = 0.2,
-    seed: int = 0,
-    lists: Path | None = None,
+    val_fraction: float | None = None,
+    seed: int | None = None,
+    splits: Path | None = None,
 ) -> list[str]:
     """Write COCO files and the split lists they follow.
 
@@ -38,9 +30,9 @@ def convert(
         source: ``M3FD_Detection`` or the folder around it.
         out: Folder to write to: ``annotations/SPLIT.json``, ``splits/`` and the link
             ``images``.
-        val_fraction: Share of the validation part of a drawn split.
-        seed: Of a drawn split.
-        lists: Folder with ``train.txt`` and ``val.txt`` to use instead of drawing.
+        val_fraction: Share of the validation part of a drawn split, by default 0.2.
+        seed: Of a drawn split, by default 0.
+        splits: Folder with ``train.txt`` and ``val.txt`` to use instead of drawing.
 
     Returns:
         Lines to print.
@@ -48,24 +40,28 @@ def convert(
     Raises:
         DuGIError: If something is missing or damaged.
     """
-    check_out(source, out, 'annotations', 'splits')
-    root = step_into(source, 'M3FD_Detection')
+    if splits is not None and (val_fraction, seed) != (None, None):
+        raise DuGIError('--splits draws no split: omit --val-fraction and --seed')
+    root = open_release(source, out, ('annotations', 'splits'), 'M3FD_Detection')
     folder = find_folder(root, 'Ir', 'infrared')
-    images = images_by_stem(folder)
-    annotations = annotations_by_stem(find_folder(root, 'Annotation', 'Annotations'))
-    check_images(annotations, images, folder)
-    if lists is None:
-        origin = dict(seed=seed, val_fraction=val_fraction)
-        splits = draw_split(annotations, val_fraction, seed)
+    labels = find_folder(root, 'Annotation', 'Annotations')
+    images, annotations = images_by_stem(folder), annotations_by_stem(labels)
+    check_present(annotations, images, folder, labels)
+    if splits is None:
+        origin = dict(
+            seed=0 if seed is None else seed,
+            val_fraction=0.2 if val_fraction is None else val_fraction,
+        )
+        lists = draw_split(annotations, **origin)
     else:
-        origin = dict(lists_from=str(lists))
-        splits = read_splits(lists, annotations)
-    builders = [CocoBuilder(split, CLASSES) for split in splits]
-    for builder in builders:
-        for name in splits[builder.split]:
-            add_voc_image(builder, images[name], annotations[name], source)
+        origin = dict(lists_from=str(splits))
+        lists = read_splits(splits, annotations)
+    builders = [
+        add_voc(CocoBuilder(split, M3FD, source), names, images, annotations)
+        for split, names in lists.items()
+    ]
     lines = write_annotations(builders, out, source)
-    lines += write_splits(splits, out, data_set='M3FD', **origin)
+    lines += write_splits(lists, out, data_set='M3FD', **origin)
     without = len(images.keys() - annotations.keys())
     if without:
         lines.append(f'images without an annotation file left out: {without}')

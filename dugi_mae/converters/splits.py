@@ -1,16 +1,30 @@
-"""Split lists: reading released ones, drawing and recording our own."""
+"""Splits: reading released lists, drawing, counting and recording them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from dugi_mae.converters.files import remove_file, write_text
-from dugi_mae.files import IMAGE_EXTENSIONS, read_lines, without_extension
+import numpy as np
+from tqdm import tqdm
+
+from dugi_mae.annotations.label_maps import count_pixels
+from dugi_mae.converters.files import (
+    check_disjoint,
+    check_present,
+    remove_file,
+    write_text,
+)
 from dugi_mae.errors import DuGIError
+from dugi_mae.files import (
+    IMAGE_EXTENSIONS,
+    listed_names,
+    read_lines,
+    without_extension,
+)
 
 SPLITS = ('train', 'val', 'test')
 #: What is written to ``OUT/splits``; MFNet divides its test split by time of day, too.
@@ -33,13 +47,12 @@ def read_names(path: Path, known: Container[str] = ()) -> list[str]:
     Raises:
         DuGIError: If the list is missing, empty, or names something twice.
     """
-    lines = read_lines(path, 'split list', 'correct the path')
     names = []
-    for line in lines:
-        slashed = line.replace('\\', '/')  # of lists that were made on Windows
-        texts = line, Path(slashed.split()[0]).name, Path(slashed).name
-        whole, column, file = (without_extension(text, EXTENSIONS) for text in texts)
-        names.append(next((n for n in (whole, column, file) if n in known), column))
+    for line in read_lines(path, 'split list', 'correct the path'):
+        text, column = listed_names(line)
+        texts = text, Path(column).name, Path(text).name
+        full, column, file = (without_extension(text, EXTENSIONS) for text in texts)
+        names.append(next((n for n in (full, column, file) if n in known), column))
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
         raise DuGIError(f'split list {path} has {name} {count} times: keep one of them')
@@ -67,7 +80,7 @@ def draw_split(
             empty.
     """
     if not 0 < val_fraction < 1:  # nan is not, too
-        raise DuGIError(f'val_fraction={val_fraction} must lie between 0 and 1')
+        raise DuGIError(f'val_fraction={val_fraction}: choose between 0 and 1')
 
     def rank(name: str) -> bytes:
         return hashlib.sha256(f'{seed}:{name}'.encode()).digest()
@@ -82,7 +95,7 @@ def draw_split(
     return dict(train=sorted(ranked[num_val:]), val=sorted(ranked[:num_val]))
 
 
-def read_splits(folder: Path, names: Iterable[str]) -> dict[str, list[str]]:
+def read_splits(folder: Path, names: Collection[str]) -> dict[str, list[str]]:
     """Read ``train.txt``, ``val.txt`` and, if it is there, ``test.txt`` of a folder.
 
     Args:
@@ -95,21 +108,10 @@ def read_splits(folder: Path, names: Iterable[str]) -> dict[str, list[str]]:
     wanted = [
         split for split in SPLITS if split != 'test' or (folder / 'test.txt').is_file()
     ]
-    known, seen = set(names), {}
-    splits = {split: read_names(folder / f'{split}.txt', known) for split in wanted}
+    splits = {split: read_names(folder / f'{split}.txt', names) for split in wanted}
     for split, listed in splits.items():
-        for name in listed:
-            if name not in known:
-                raise DuGIError(
-                    f'{name} of {folder / split}.txt is not an annotated image of SRC: '
-                    'take it off the list or copy it'
-                )
-            if name in seen:
-                raise DuGIError(
-                    f'{name} stands in {seen[name]}.txt and {split}.txt of {folder}: '
-                    'take it off one of them'
-                )
-            seen[name] = split
+        check_present(listed, names, 'the annotations of SRC', folder / f'{split}.txt')
+    check_disjoint(splits, folder)
     return splits
 
 
@@ -144,3 +146,41 @@ def write_splits(
         lines.append(f'{path} written: {len(names)} images, sha256 {digest}')
     write_text(json.dumps(record, indent=2) + '\n', out / RECORD)
     return lines
+
+
+def summarize(
+    split: str,
+    names: Sequence[str],
+    images: Mapping[str, Path],
+    labels: Mapping[str, Path],
+    classes: Sequence[str],
+) -> str:
+    """Check every label map of a split and say what is in it.
+
+    Args:
+        split: Its name.
+        names: Those of its images.
+        images: Images by name.
+        labels: Label maps by name.
+        classes: Class names in the order of their label values.
+
+    Returns:
+        A line to print: images, those with nothing but the first class, and pixels of
+        each class.
+
+    Raises:
+        DuGIError: As :func:`~dugi_mae.annotations.label_maps.count_pixels` does.
+    """
+    counts = np.stack(
+        [
+            count_pixels(images[name], labels[name], len(classes))
+            for name in tqdm(names, desc=split, unit='image', leave=False)
+        ]
+    )
+    totals = zip(classes, counts.sum(axis=0), strict=True)
+    listed = ', '.join(f'{name} {number}' for name, number in totals)
+    empty = int((counts[:, 1:].sum(axis=1) == 0).sum())
+    return (
+        f'{split}: {len(counts)} images ({empty} with nothing but {classes[0]}), '
+        f'pixels: {listed}'
+    )

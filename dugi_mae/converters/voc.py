@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -47,7 +47,7 @@ def read_voc(path: Path) -> VocAnnotation:
         root = ElementTree.parse(path).getroot()
     except FileNotFoundError:
         raise DuGIError(
-            f'annotation file {path} does not exist: copy the set whole'
+            f'annotation file {path} does not exist: copy the complete set'
         ) from None
     except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:
         raise DuGIError(
@@ -96,39 +96,32 @@ def _box(item: ElementTree.Element, path: Path) -> tuple | None:
     return None
 
 
-def add_voc_image(
-    builder: CocoBuilder, image: Path, annotation: Path, source: Path
-) -> None:
-    """Add an image with the objects of its annotation file to a split.
+def add_voc(
+    builder: CocoBuilder,
+    names: Iterable[str],
+    images: Mapping[str, Path],
+    annotations: Mapping[str, Path],
+) -> CocoBuilder:
+    """Add images with the objects of their annotation files to a split.
 
     Args:
         builder: The split.
-        image: The image; its own size counts, not the one in the annotation file.
-        annotation: The VOC file.
-        source: Folder that file names are relative to.
+        names: Those of its images; images without an annotation file are counted.
+        images: Images by name; their own size counts, not the annotations' one.
+        annotations: VOC files by name.
+
+    Returns:
+        ``builder``.
     """
-    stated, objects = read_voc(annotation)
-    builder.add_file(image, source, stated)
-    for item in objects:
-        builder.add_object(item.name, item.box)
-
-
-def check_images(
-    annotations: Mapping[str, Path], images: Mapping[str, Path], folder: Path
-) -> None:
-    """Raise unless every annotation file has an image.
-
-    Args:
-        annotations: Annotation files by the names of their images.
-        images: Images by name.
-        folder: Where the images should be, for the message.
-    """
-    missing = [path for name, path in annotations.items() if name not in images]
-    if missing:
-        raise DuGIError(
-            f'annotation file {missing[0]} has no image in {folder} ({len(missing)} '
-            f'of {len(annotations)} have none): copy the set whole'
-        )
+    names = list(names)
+    builder.note_missing([name for name in names if name not in annotations])
+    for name in names:
+        if name in annotations:
+            stated, objects = read_voc(annotations[name])
+            builder.add_file(images[name], stated)
+            for item in objects:
+                builder.add_object(item.name, item.box)
+    return builder
 
 
 def annotations_by_stem(folder: Path) -> dict[str, Path]:
@@ -139,5 +132,5 @@ def annotations_by_stem(folder: Path) -> dict[str, Path]:
     """
     found = {path.stem: path for path in sorted(folder.glob('[!.]*.xml'))}
     if not found:
-        raise DuGIError(f'folder {folder} holds no XML file: copy the set whole')
+        raise DuGIError(f'folder {folder} holds no XML file: copy the complete set')
     return found

@@ -8,7 +8,7 @@ import pytest
 
 from dugi_mae.apis.inputs import find_sources, read_video
 from dugi_mae.apis.run import Run
-from dugi_mae.mm.datasets import LoadInfraredImage
+from dugi_mae.mm.transforms import LoadInfraredImage
 from dugi_mae.errors import DuGIError
 
 IMAGE = np.arange(20 * 24, dtype=np.uint16).reshape(20, 24)

@@ -23,7 +23,7 @@ from dugi_mae.evaluation.small_target import (
     in_field_units,
     score_table,
 )
-from dugi_mae.mm.datasets import LoadInfraredImage
+from dugi_mae.mm.transforms import LoadInfraredImage
 from dugi_mae.mmseg import LoadTargetMask, SIRSTDataset
 
 #: For each method the detector and the sizes to choose from, in pixels: radii of the

@@ -8,10 +8,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dugi_mae.files import IMAGE_EXTENSIONS
-from dugi_mae.mm.datasets.lmdb import pack_lmdb
-from dugi_mae.mm.datasets.pretrain import find_images
 from dugi_mae.cli import run_cli
+from dugi_mae.files import find_images
+from dugi_mae.mm.datasets.lmdb import pack_lmdb
 
 
 def main() -> None:
@@ -22,7 +21,7 @@ def main() -> None:
     parser.add_argument('folder', metavar='FOLDER', type=Path, help='tree of images')
     parser.add_argument('out', metavar='OUT', type=Path, help='OUT.lmdb, replaced')
     args = parser.parse_args()
-    names = find_images(args.folder, IMAGE_EXTENSIONS)
+    names = find_images(args.folder)
     pack_lmdb(args.folder, names, args.out)
     size = (args.out / 'data.mdb').stat().st_size
     print(f'{args.out}: {len(names)} images, {size / 2**20:.0f} MiB')

@@ -27,6 +27,8 @@ from typing import NamedTuple
 
 # Before torch is imported: a fork must not inherit a pool of threads.
 os.environ.update(OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
+# The folder of verify.py, which checks images in processes that may crash, too.
+sys.path.append(str(Path(__file__).resolve().parents[1] / 'dataset_converters'))
 
 import numpy as np
 import torch
@@ -35,11 +37,11 @@ from fuzz.checkpoints import fuzz_checkpoint
 from fuzz.configs import fuzz_config
 from fuzz.images import fuzz_image, fuzz_mask
 from fuzz.trial import Trial
+from processes import Crash, map_despite_crashes
 from tqdm import tqdm
 
-from dugi_mae.errors import DuGIError
 from dugi_mae.cli import run_cli
-from dugi_mae.utils.processes import Crash, map_despite_crashes
+from dugi_mae.errors import DuGIError
 
 CATEGORIES: dict[str, Callable[[Trial], None]] = dict(
     image=fuzz_image,

@@ -1,6 +1,5 @@
-"""Data sets and transforms that need neither mmdet nor mmseg."""
+"""Data sets; those that need mmdet or mmseg are imported by the entry modules."""
 
 from dugi_mae.mm.datasets.pretrain import InfraredPretrainDataset
-from dugi_mae.mm.transforms import LoadInfraredImage
 
-__all__ = ['InfraredPretrainDataset', 'LoadInfraredImage']
+__all__ = ['InfraredPretrainDataset']

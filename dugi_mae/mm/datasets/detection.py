@@ -11,16 +11,16 @@ from mmdet.datasets.api_wrappers import COCO
 from mmdet.registry import DATASETS
 from mmengine.logging import print_log
 
-from dugi_mae.mm.datasets.classes import check_classes
-from dugi_mae.converters import dronevehicle, flir, hit_uav, llvip, m3fd
-from dugi_mae.converters.coco import (
+from dugi_mae.annotations import classes as public
+from dugi_mae.annotations.coco import (
     check_coco,
     class_names,
     read_json,
     select_classes,
 )
-from dugi_mae.converters.coco_masks import check_masks
+from dugi_mae.annotations.coco_masks import check_masks
 from dugi_mae.errors import DuGIError
+from dugi_mae.mm.datasets.checks import check_classes
 
 #: Colours that stay apart on grey, for the first classes of any set.
 PALETTE = [
@@ -36,7 +36,7 @@ def metainfo(classes: tuple[str, ...]) -> dict:
 
 
 def coco_api(content: dict) -> COCO:
-    """Hand a COCO structure in memory to pycocotools, which only reads files.
+    """A COCO structure in memory for pycocotools, which only reads files.
 
     Args:
         content: Images, annotations and categories.
@@ -73,25 +73,21 @@ class InfraredCocoDataset(CocoDataset):
     """
 
     METAINFO: dict = {}
-    #: The script that writes this set's annotation files.
+    #: Name of the set for ``convert_dataset.py``, which writes its annotation files.
     CONVERTER: str | None = None
-
-    def _join_prefix(self) -> None:
-        """Put the data folder before the others."""
-        prefix = self.data_prefix
-        if not isinstance(prefix, dict) or not isinstance(prefix.get('img'), str):
-            raise DuGIError(
-                f'data_prefix={prefix!r} of {type(self).__name__} has no img: name the '
-                'folder that file names are relative to, such as '
-                "data_prefix=dict(img='images/')"
-            )
-        super()._join_prefix()
 
     def load_data_list(self) -> list[dict]:
         """List the images with their boxes."""
         remote = self.backend_args is not None
-        if not remote:
-            self._check_paths()
+        if not remote and not Path(self.ann_file).is_file():
+            remedy = self.CONVERTER and (
+                ', or run `python tools/dataset_converters/convert_dataset.py '
+                f'{self.CONVERTER} SRC {self.data_root}`'
+            )
+            raise DuGIError(
+                f'annotation file {self.ann_file!r} does not exist: correct data_root '
+                f'or ann_file{remedy or ""}'
+            )
         self.COCOAPI = self._read  # what the parent reads the file with
         try:
             samples = super().load_data_list()
@@ -139,28 +135,6 @@ class InfraredCocoDataset(CocoDataset):
             )
         return coco_api(content)
 
-    def _remedy(self) -> str:
-        """How annotation files of this set come about."""
-        if self.CONVERTER is None:
-            return 'correct data_root or ann_file'
-        return (
-            'correct data_root or ann_file, or run '
-            f'`python tools/dataset_converters/{self.CONVERTER} SRC {self.data_root}`'
-        )
-
-    def _check_paths(self) -> None:
-        """Raise unless folders and annotation file exist."""
-        if self.data_root and not Path(self.data_root).is_dir():
-            raise DuGIError(
-                f'data folder {self.data_root} does not exist: {self._remedy()}'
-            )
-        if not self.ann_file:
-            raise DuGIError(f'{type(self).__name__} has no ann_file: name a COCO file')
-        if not Path(self.ann_file).is_file():
-            raise DuGIError(
-                f'annotation file {self.ann_file} does not exist: {self._remedy()}'
-            )
-
     def _check_images(self, samples: list[dict]) -> None:
         """Raise unless every image exists."""
         missing = [s['img_path'] for s in samples if not Path(s['img_path']).is_file()]
@@ -176,45 +150,45 @@ class InfraredCocoDataset(CocoDataset):
 class HITUAVDataset(InfraredCocoDataset):
     """HIT-UAV: people and vehicles from the air; ``DontCare`` is no class."""
 
-    METAINFO = metainfo(hit_uav.CLASSES)
-    CONVERTER = 'hit_uav.py'
+    METAINFO = metainfo(public.HIT_UAV)
+    CONVERTER = 'hit-uav'
 
 
 @DATASETS.register_module()
 class M3FDDataset(InfraredCocoDataset):
     """M3FD, infrared half: streets and campus, by day and night."""
 
-    METAINFO = metainfo(m3fd.CLASSES)
-    CONVERTER = 'm3fd.py'
+    METAINFO = metainfo(public.M3FD)
+    CONVERTER = 'm3fd'
 
 
 @DATASETS.register_module()
 class LLVIPDataset(InfraredCocoDataset):
     """LLVIP, infrared half: pedestrians at night."""
 
-    METAINFO = metainfo(llvip.CLASSES)
-    CONVERTER = 'llvip.py'
+    METAINFO = metainfo(public.LLVIP)
+    CONVERTER = 'llvip'
 
 
 @DATASETS.register_module()
 class FLIRAlignedDataset(InfraredCocoDataset):
     """FLIR ADAS, aligned release (and version 1): roads; the few dogs are no class."""
 
-    METAINFO = metainfo(flir.CLASSES)
-    CONVERTER = 'flir.py'
+    METAINFO = metainfo(public.FLIR)
+    CONVERTER = 'flir'
 
 
 @DATASETS.register_module()
 class FLIRv2Dataset(InfraredCocoDataset):
     """FLIR ADAS version 2: roads, 15 classes of which some are rare."""
 
-    METAINFO = metainfo(flir.CLASSES_V2)
-    CONVERTER = 'flir.py'
+    METAINFO = metainfo(public.FLIR_V2)
+    CONVERTER = 'flir'
 
 
 @DATASETS.register_module()
 class DroneVehicleDataset(InfraredCocoDataset):
     """DroneVehicle, infrared half: vehicles from the air, horizontal boxes."""
 
-    METAINFO = metainfo(dronevehicle.CLASSES)
-    CONVERTER = 'dronevehicle.py'
+    METAINFO = metainfo(public.DRONEVEHICLE)
+    CONVERTER = 'dronevehicle'

@@ -1,52 +1,34 @@
-"""Segmentation sets whose labels are PNG files of class numbers."""
+"""Segmentation sets whose label maps are PNG files of class numbers."""
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from dugi_mae.mm.datasets.classes import check_classes
-from dugi_mae.converters.labels import count_pixels
-from dugi_mae.mm.datasets.data_root import check_data_prefix, check_data_root
-from dugi_mae.files import (
-    IMAGE_EXTENSIONS,
-    find_listed,
-    read_lines,
-    without_extension,
-)
-from dugi_mae.mm.datasets.pretrain import find_images
-from dugi_mae.errors import DuGIError, check_choice
-
-
-def check_colour(colour: object) -> None:
-    """Raise unless this is ``[red, green, blue]``, whole numbers from 0 to 255."""
-    is_triple = isinstance(colour, (list, tuple)) and len(colour) == 3
-    if not is_triple or not all(type(c) is int and 0 <= c <= 255 for c in colour):
-        raise DuGIError(
-            f'metainfo.palette has {reprlib.repr(colour)}: a colour is three whole '
-            'numbers from 0 to 255, such as [255, 0, 0]'
-        )
+from dugi_mae.annotations.label_maps import count_pixels
+from dugi_mae.errors import DuGIError
+from dugi_mae.files import find_images, find_listed, read_lines, without_extension
+from dugi_mae.mm.datasets.checks import check_classes, check_data_root, check_prefix
 
 
 @DATASETS.register_module()
-class IndexPNGDataset(BaseSegDataset):
+class LabelMapDataset(BaseSegDataset):
     """Any set of images with label maps of the same names.
 
     The pixels of a label map are class numbers, 0 for the first of
     ``metainfo['classes']``, and 255 for what is neither trained on nor scored. Images
     may lie in folders below ``data_prefix['img_path']``; label maps then lie in the
     same ones. The first label map is checked when the set is listed, each other one
-    when it is first used; a converter that checks them all exists for some sets.
+    when it is first used; a dataset converter that checks them all exists for some
+    sets.
 
     Args:
         data_root: Folder of the set.
-        ann_file: List relative to ``data_root``, one image a line, with or without
-            folder and extension as long as that fits one image only, further columns
-            are ignored; ``''`` takes all images.
+        ann_file: List relative to ``data_root``, one image per line, see
+            :func:`dugi_mae.files.find_listed`; ``''`` takes all images.
         metainfo: ``dict(classes=(...), palette=[...])``, the palette may be left out.
             A set that has classes of its own can be narrowed to some of them, by name.
         data_prefix: Folders ``img_path`` and ``seg_map_path`` relative to
@@ -61,6 +43,8 @@ class IndexPNGDataset(BaseSegDataset):
 
     #: Default of ``data_prefix``: images, label maps.
     FOLDERS = ('images', 'labels')
+    #: What messages advise where the folder of images is missing.
+    REMEDY = ''
 
     def __init__(
         self,
@@ -69,13 +53,12 @@ class IndexPNGDataset(BaseSegDataset):
         data_prefix: dict | None = None,
         **kwargs,
     ) -> None:
-        check_data_root(data_root)
         folders = dict(zip(('img_path', 'seg_map_path'), self.FOLDERS, strict=True))
         self._checked: set[int] = set()
         super().__init__(
             ann_file=ann_file,
-            data_root=str(data_root),
-            data_prefix=folders | check_data_prefix(data_prefix, folders),
+            data_root=str(check_data_root(data_root)),
+            data_prefix=folders | check_prefix(data_prefix, folders),
             **kwargs,
         )
 
@@ -88,29 +71,14 @@ class IndexPNGDataset(BaseSegDataset):
             nothing changes.
 
         Raises:
-            DuGIError: If there are no classes or one is not of this set.
+            DuGIError: If there are no classes, or one is there twice.
         """
         check_classes(
             new_classes,
             'name the label values 0, 1, ... in order, such as '
             "metainfo=dict(classes=('background', 'car'))",
         )
-        known = cls.METAINFO.get('classes')
-        for name in new_classes if known else ():
-            check_choice('a name in metainfo.classes', name, known)
         return super().get_label_map(new_classes)
-
-    def _update_palette(self) -> list:
-        """The palette for the wanted classes; mmseg draws one where there is none."""
-        palette, classes = (self._metainfo.get(k, ()) for k in ('palette', 'classes'))
-        if self.label_map is None and len(palette) not in (0, len(classes)):
-            raise DuGIError(
-                f'metainfo.palette has {len(palette)} colours for {len(classes)} '
-                'classes: give one each, or leave it out'
-            )
-        for colour in palette:
-            check_colour(colour)
-        return super()._update_palette()
 
     def read_list(self) -> list[str]:
         """Lines of ``ann_file`` that are not blank.
@@ -125,7 +93,9 @@ class IndexPNGDataset(BaseSegDataset):
         image_dir, label_dir = (
             Path(self.data_prefix[key]) for key in ('img_path', 'seg_map_path')
         )
-        paths = find_images(image_dir, IMAGE_EXTENSIONS)
+        if self.REMEDY and not image_dir.is_dir():
+            raise DuGIError(f'folder {image_dir} does not exist; {self.REMEDY}')
+        paths = find_images(image_dir)
         if self.ann_file:
             paths = find_listed(self.read_list(), paths, self.ann_file, image_dir)
         samples = []

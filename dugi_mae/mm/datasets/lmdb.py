@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.fileio import register_backend
 from mmengine.fileio.backends import BaseStorageBackend
@@ -15,7 +15,7 @@ from tqdm import tqdm
 from dugi_mae.errors import DuGIError
 
 SUFFIX = '.lmdb'
-_PREFIX = 'lmdb'
+_PREFIX = 'dugi-lmdb'
 _PAGE = 4096
 #: Files between two commits of a packing.
 _BATCH = 1000
@@ -39,7 +39,16 @@ def _import_lmdb():
     return lmdb
 
 
-@functools.lru_cache(maxsize=8)
+#: What is open: folder -> process and database.
+_opened: dict[Path, tuple[int, Any]] = {}
+
+
+def _close(folder: Path) -> None:
+    """Close an LMDB if it is open."""
+    if folder in _opened:
+        _opened.pop(folder)[1].close()
+
+
 def _database(folder: Path):
     """Open an LMDB, once in each process.
 
@@ -47,13 +56,20 @@ def _database(folder: Path):
         DuGIError: If it is damaged.
     """
     lmdb = _import_lmdb()
+    process, database = _opened.get(folder, (None, None))
+    if process == os.getpid():
+        return database
+    # What was open before a fork can be neither used nor opened again after it.
+    _close(folder)
     try:
         database = lmdb.open(str(folder), readonly=True, lock=False, readahead=False)
+        _opened[folder] = os.getpid(), database
         pages = database.info()['last_pgno'] + 1
         # It is mapped into memory: to read beyond its end would kill the process.
         if pages * database.stat()['psize'] > (folder / 'data.mdb').stat().st_size:
             raise lmdb.Error('it is cut short')
     except lmdb.Error as error:
+        _close(folder)
         raise DuGIError(
             f'{folder} is no LMDB that can be read ({error}): copy it again, or pack '
             'it again with tools/dataset_converters/pack_lmdb.py'
@@ -61,13 +77,9 @@ def _database(folder: Path):
     return database
 
 
-# What is open can be neither used nor opened again in a forked worker.
-os.register_at_fork(before=_database.cache_clear)
-
-
 @register_backend('dugi_lmdb', prefixes=_PREFIX)
 class LmdbFolderBackend(BaseStorageBackend):
-    """Files by paths such as ``lmdb://data/inf590k.lmdb/a/b.png``.
+    """Files by paths such as ``dugi-lmdb://data/inf590k.lmdb/a/b.png``.
 
     mmengine's own LMDB backend wants the database in ``backend_args`` of every
     transform and reads ASCII names only. This one is found by the path, so no config
@@ -101,7 +113,7 @@ def names_in_lmdb(folder: Path, extensions: Sequence[str]) -> list[str]:
 
     Args:
         folder: The LMDB.
-        extensions: Lower-case file endings with their dot; case is ignored.
+        extensions: Lower-case file extensions with their dot; case is ignored.
 
     Returns:
         Sorted paths relative to the tree that was packed, with forward slashes.
@@ -125,7 +137,7 @@ def pack_lmdb(folder: Path, names: Sequence[str], out: Path) -> None:
     """Copy files into an LMDB, byte for byte, with a progress bar.
 
     It is written under another name and renamed: an interrupted packing leaves none,
-    and an earlier one whole.
+    and an earlier one intact.
 
     Args:
         folder: The tree.
@@ -163,7 +175,7 @@ def pack_lmdb(folder: Path, names: Sequence[str], out: Path) -> None:
                     transaction = database.begin(write=True)
             transaction.abort()
         (temporary / 'lock.mdb').unlink()
-        _database.cache_clear()
+        _close(out)
         if out.exists():
             shutil.rmtree(out)
         temporary.rename(out)

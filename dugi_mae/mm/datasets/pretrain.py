@@ -5,18 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-import reprlib
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
-from dugi_mae.mm.datasets.bad_files import BadFile, count_reasons
-from dugi_mae.files import IMAGE_EXTENSIONS, read_lines
-from dugi_mae.mm.datasets.lmdb import is_lmdb, lmdb_path, names_in_lmdb
 from dugi_mae.errors import BadImageError, DuGIError, check_choice
+from dugi_mae.files import IMAGE_EXTENSIONS, find_images, read_lines
+from dugi_mae.mm.datasets.bad_files import BadFile, count_reasons
+from dugi_mae.mm.datasets.lmdb import is_lmdb, lmdb_path, names_in_lmdb
 
 
 def in_val_split(relative_path: str, val_fraction: float, seed: int = 0) -> bool:
@@ -35,76 +33,9 @@ def in_val_split(relative_path: str, val_fraction: float, seed: int = 0) -> bool
     return int.from_bytes(digest, 'big') < val_fraction * 2**64
 
 
-def walk_files(folder: Path) -> Iterator[str]:
-    """Yield every file below a folder, links followed, hidden ones left out.
-
-    Args:
-        folder: Where to look.
-
-    Yields:
-        Paths relative to ``folder`` with forward slashes, in no useful order.
-    """
-    seen = set()  # a folder linked into itself would never end
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(parent)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith('.'))
-        prefix = Path(parent).relative_to(folder).as_posix()
-        prefix = '' if prefix == '.' else f'{prefix}/'
-        yield from (prefix + name for name in files if not name.startswith('.'))
-
-
-def find_images(folder: Path, extensions: Sequence[str]) -> list[str]:
-    """List the images below a folder.
-
-    Args:
-        folder: Where to look.
-        extensions: Lower-case file endings with their dot; case is ignored.
-
-    Returns:
-        Sorted paths relative to ``folder``, with forward slashes.
-    """
-    if not folder.is_dir():
-        raise DuGIError(f'data folder {folder} does not exist: correct data_root')
-    images, others = [], Counter()
-    for path in walk_files(folder):
-        suffix = os.path.splitext(path)[1].lower()
-        if suffix in extensions:
-            images.append(path)
-        else:
-            others[suffix or 'none'] += 1
-    if not images:
-        found = ', '.join(f'{suffix} ({n})' for suffix, n in others.most_common(8))
-        raise DuGIError(
-            f'data folder {folder} holds no image: looked for {" ".join(extensions)}, '
-            + (f'found only {found}; ' if found else 'found no file at all; ')
-            + 'correct data_root or set extensions'
-        )
-    return sorted(images)
-
-
-def _as_list(name: str, given: object, what: str) -> list:
-    """One text or path, or several, as a list.
-
-    Args:
-        name: The argument's name, for the message.
-        given: Its value.
-        what: What messages call one of them.
-    """
-    items = [given] if isinstance(given, (str, os.PathLike)) else given
-    if not isinstance(items, (list, tuple)) or not all(
-        isinstance(item, (str, os.PathLike)) for item in items
-    ):
-        raise DuGIError(
-            f'{name}={reprlib.repr(given)}: give the name of a {what}, or a list of '
-            'such names'
-        )
-    if not items:
-        raise DuGIError(f'{name} is an empty list: name at least one {what}')
-    return list(items)
+def _as_list(given: str | os.PathLike | Sequence) -> list:
+    """One text or path, or several, as a list."""
+    return [given] if isinstance(given, (str, os.PathLike)) else list(given)
 
 
 @DATASETS.register_module()
@@ -118,7 +49,7 @@ class InfraredPretrainDataset(BaseDataset):
         ann_file: Optional list of the images to use, one path relative to ``data_root``
             a line (blank lines are ignored); the list itself may be relative to
             ``data_root`` too. Needs a single folder.
-        extensions: File endings that count as images, or one; case is ignored.
+        extensions: File extensions that count as images, or one; case is ignored.
         split: ``'train'`` or ``'val'`` for one part, ``None`` for all images. A file's
             part depends on its relative path and ``split_seed`` alone.
         val_fraction: Expected share of the ``'val'`` part.
@@ -126,15 +57,15 @@ class InfraredPretrainDataset(BaseDataset):
         skip_bad_files: Whether another image takes the place of a file that cannot be
             used; if not, it is an error. Which one depends on the index alone, so runs
             repeat. The sample then carries ``bad_files``, a list of :class:`BadFile`,
-            for :class:`dugi_mae.mm.DirtyDataHook`. Needs a pipeline that ends in
+            for :class:`dugi_mae.mm.BadFilesHook`. Needs a pipeline that ends in
             ``PackInputs``.
         max_refetch: Most bad files in a row; more are an error.
         **kwargs: As in :class:`mmpretrain.datasets.BaseDataset` (``pipeline``,
             ``indices``, ``lazy_init``, ...).
 
     Raises:
-        DuGIError: If an argument is unknown, of another type or out of its range, a
-            folder or list is missing, or there is no image.
+        DuGIError: If an argument is out of its range, a folder or list is missing, or
+            there is no image.
     """
 
     def __init__(
@@ -151,11 +82,10 @@ class InfraredPretrainDataset(BaseDataset):
     ) -> None:
         check_choice('split', split, (None, 'train', 'val'))
         if not 0 < val_fraction < 1:
-            raise DuGIError(f'val_fraction={val_fraction} must lie between 0 and 1')
-        if max_refetch < 0:
-            raise DuGIError(f'max_refetch={max_refetch}: give 0 or more')
-        roots = _as_list('data_root', data_root, 'folder')
-        self.roots = [Path(root).expanduser() for root in roots]
+            raise DuGIError(f'val_fraction={val_fraction}: choose between 0 and 1')
+        self.roots = [Path(root).expanduser() for root in _as_list(data_root)]
+        if not self.roots:
+            raise DuGIError('data_root is an empty list: name at least one folder')
         if ann_file and len(self.roots) > 1:
             raise DuGIError(
                 f'ann_file={ann_file!r} needs one data_root, got {len(self.roots)}: '
@@ -163,7 +93,7 @@ class InfraredPretrainDataset(BaseDataset):
             )
         self.extensions = tuple(
             ext.lower() if ext.startswith('.') else f'.{ext.lower()}'
-            for ext in _as_list('extensions', extensions, 'file ending')
+            for ext in _as_list(extensions)
         )
         self.split = split
         self.val_fraction = val_fraction

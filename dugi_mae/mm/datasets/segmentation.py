@@ -2,46 +2,36 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from mmseg.registry import DATASETS
 from mmseg.utils import get_palette
 from PIL import Image
 
-from dugi_mae.converters import msrs
-from dugi_mae.mm.datasets.label_map import IndexPNGDataset
+from dugi_mae.annotations.classes import MSRS, MSRS_PALETTE, SODA
 from dugi_mae.errors import DuGIError
+from dugi_mae.mm.datasets.label_map import LabelMapDataset
 
 
 @DATASETS.register_module()
-class MSRSDataset(IndexPNGDataset):
+class MSRSDataset(LabelMapDataset):
     """MSRS, infrared half: streets by day and at night.
 
     It is read as released. The folders are the split: ``data_prefix`` with ``test`` in
     the place of ``train`` gives the other part.
     """
 
-    METAINFO = dict(classes=msrs.CLASSES, palette=[*map(list, msrs.PALETTE)])
+    METAINFO = dict(classes=MSRS, palette=[*map(list, MSRS_PALETTE)])
     FOLDERS = ('train/ir', 'train/Segmentation_labels')
 
 
 @DATASETS.register_module()
-class SODADataset(IndexPNGDataset):
+class SODADataset(LabelMapDataset):
     """SODA: scenes in and out of doors, 21 labels.
 
     It is read as released. Lines with ``(`` or ``~`` in the lists are second copies of
     an image and are dropped.
     """
 
-    METAINFO = dict(
-        classes=(
-            *('_background_', 'person', 'building', 'tree', 'road', 'pole', 'grass'),
-            *('door', 'table', 'chair', 'car', 'bicycle', 'lamp', 'monitor'),
-            *('trafficCone', 'trash can', 'animal', 'fence', 'sky', 'river'),
-            'sidewalk',
-        ),
-        palette=get_palette('voc'),
-    )
+    METAINFO = dict(classes=SODA, palette=get_palette('voc'))
     FOLDERS = ('JPEGImages', 'SegmentationClassOne')
 
     def read_list(self) -> list[str]:
@@ -56,26 +46,19 @@ class SODADataset(IndexPNGDataset):
 
 
 @DATASETS.register_module()
-class MFNetDataset(IndexPNGDataset):
+class MFNetDataset(LabelMapDataset):
     """MFNet, thermal half: streets by day and at night.
 
-    It is read as ``tools/dataset_converters/mfnet.py`` writes it: released images keep
-    thermal in a fourth channel, which every reader takes for transparency.
+    It is read as ``convert_dataset.py mfnet`` writes it: released images keep thermal
+    in a fourth channel, which every reader takes for transparency.
     """
 
-    METAINFO = dict(classes=msrs.CLASSES, palette=[*map(list, msrs.PALETTE)])
+    METAINFO = dict(classes=MSRS, palette=[*map(list, MSRS_PALETTE)])
     FOLDERS = ('thermal', 'labels')
     REMEDY = (
-        'thermal is the fourth channel of the released images: run `python '
-        'tools/dataset_converters/mfnet.py SRC OUT` and set data_root to OUT'
+        'thermal is the fourth channel of released images: run `python tools/'
+        'dataset_converters/convert_dataset.py mfnet SRC OUT` and set data_root to OUT'
     )
-
-    def load_data_list(self) -> list[dict]:
-        """List the images of the split with their label maps."""
-        folder = Path(self.data_prefix['img_path'])
-        if not folder.is_dir():
-            raise DuGIError(f'folder {folder} does not exist; {self.REMEDY}')
-        return super().load_data_list()
 
     def check_sample(self, sample: dict) -> None:
         """Raise for four-channel images, too."""

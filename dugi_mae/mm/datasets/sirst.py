@@ -7,10 +7,9 @@ from pathlib import Path
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from dugi_mae.converters.folders import images_by_stem
-from dugi_mae.mm.datasets.data_root import check_data_prefix, check_data_root
-from dugi_mae.files import find_listed, found_instead, read_lines
 from dugi_mae.errors import DuGIError
+from dugi_mae.files import find_listed, found_instead, images_by_stem, read_lines
+from dugi_mae.mm.datasets.checks import check_data_root, check_prefix
 
 #: Where images and masks lie below the data folder, in order of preference.
 LAYOUTS = (
@@ -54,8 +53,8 @@ class SIRSTDataset(BaseSegDataset):
         data_root: Folder of the set.
         ann_file: Split file relative to ``data_root``, such as ``idx_427/train.txt``,
             ``splits/train_full.txt``, ``img_idx/train_NUAA-SIRST.txt`` or
-            ``50_50/train.txt``; ``''`` takes all images. One image a line, with or
-            without folder and extension; further columns are ignored.
+            ``50_50/train.txt``; ``''`` takes all images. One image per line, see
+            :func:`dugi_mae.files.find_listed`.
         data_prefix: Folders ``img_path`` and ``seg_map_path`` relative to
             ``data_root``, where they are none of those above.
         seg_map_suffix: What follows an image's name in its mask's, such as
@@ -83,7 +82,7 @@ class SIRSTDataset(BaseSegDataset):
         if seg_map_suffix is not None:
             self.mask_suffixes = (seg_map_suffix.rsplit('.', 1)[0],)
         root = check_data_root(data_root)
-        folders = check_data_prefix(data_prefix, PREFIX_KEYS)
+        folders = check_prefix(data_prefix, PREFIX_KEYS)
         if len(folders) < len(PREFIX_KEYS):
             folders = self.find_layout(root) | folders
         super().__init__(

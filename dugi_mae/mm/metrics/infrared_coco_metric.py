@@ -8,8 +8,8 @@ from mmdet.evaluation import CocoMetric
 from mmdet.registry import METRICS
 from mmengine.fileio import get_local_path
 
-from dugi_mae.converters.coco import check_coco, read_json, select_classes
-from dugi_mae.converters.coco_masks import check_masks
+from dugi_mae.annotations.coco import check_coco, read_json, select_classes
+from dugi_mae.annotations.coco_masks import check_masks
 from dugi_mae.mm.datasets.detection import coco_api
 
 

@@ -7,12 +7,11 @@ from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
 from numpy import ndarray
 
-from dugi_mae.errors import DuGIError
-from dugi_mae.utils.arguments import check_arguments
+from dugi_mae.errors import DuGIError, check_range
 
 
 @TRANSFORMS.register_module()
-class RandomBrightnessContrast(BaseTransform):
+class InfraredBrightnessContrast(BaseTransform):
     """Shift all grey values, then stretch them, each with probability one half.
 
     What mmseg's ``PhotoMetricDistortion`` does to grey images; that one takes three
@@ -28,17 +27,13 @@ class RandomBrightnessContrast(BaseTransform):
         DuGIError: If an argument is out of range.
     """
 
-    @check_arguments
     def __init__(
         self,
         brightness_delta: float = 32,
         contrast_range: tuple[float, float] = (0.5, 1.5),
     ) -> None:
-        if not 0 <= brightness_delta <= 255:
-            raise DuGIError(
-                f'brightness_delta={brightness_delta}: choose from 0 to 255'
-            )
-        if len(contrast_range) != 2 or not 0 < contrast_range[0] <= contrast_range[1]:
+        check_range('brightness_delta', brightness_delta, 0, 255)
+        if not 0 < contrast_range[0] <= contrast_range[1]:
             raise DuGIError(
                 f'contrast_range={contrast_range}: give (least, greatest), both above 0'
             )

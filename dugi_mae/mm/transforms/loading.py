@@ -11,6 +11,27 @@ from dugi_mae.images import InfraredReader
 from dugi_mae.images.reading import read_bytes
 
 
+def read_file(path: str, backend_args: dict | None = None) -> bytes:
+    """Read a file through mmengine's file backends.
+
+    Args:
+        path: Local path or a URL that a backend knows.
+        backend_args: See :func:`mmengine.fileio.get`.
+
+    Raises:
+        BadImageError: If the file cannot be read, see
+            :func:`dugi_mae.images.reading.read_bytes`.
+    """
+    try:
+        return read_bytes(path, lambda path: fileio.get(path, backend_args))
+    except KeyError:  # what stands before '://' in it
+        raise BadImageError(
+            f'{path} is in a storage that mmengine does not know: correct the list it '
+            'came from, or install the storage',
+            'missing',
+        ) from None
+
+
 @TRANSFORMS.register_module()
 class LoadInfraredImage(InfraredReader, BaseTransform):
     """Load an infrared image as 8-bit grey, from 8-bit, 16-bit or float files.
@@ -32,15 +53,8 @@ class LoadInfraredImage(InfraredReader, BaseTransform):
         self.backend_args = backend_args
 
     def read(self, path: str) -> bytes:
-        """Read a file through mmengine's file backends."""
-        try:
-            return read_bytes(path, lambda p: fileio.get(p, self.backend_args))
-        except KeyError:  # what stands before '://' in it
-            raise BadImageError(
-                f'{path} is in a storage that mmengine does not know: correct the list '
-                'it came from, or install the storage',
-                'missing',
-            ) from None
+        """Content of a file."""
+        return read_file(path, self.backend_args)
 
     def transform(self, results: dict) -> dict:
         """Add the image at ``results['img_path']`` to the results."""

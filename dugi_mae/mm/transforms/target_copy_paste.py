@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
 from numpy import ndarray
 from scipy import ndimage
 
+from dugi_mae.errors import check_range
 from dugi_mae.mm.transforms.target_crop import find_targets
-from dugi_mae.errors import DuGIError
-from dugi_mae.utils.arguments import check_arguments
 
 #: Pixels around a target from which its background is taken.
 _MARGIN = 2
@@ -35,7 +36,7 @@ def _excess(image: ndarray, target: ndarray) -> ndarray:
 
 
 @TRANSFORMS.register_module()
-class TargetCopyPaste(BaseTransform):
+class SmallTargetCopyPaste(BaseTransform):
     """Add copies of an image's targets at places without any.
 
     What is copied is the difference between a target and the median of its
@@ -57,16 +58,12 @@ class TargetCopyPaste(BaseTransform):
         DuGIError: If an argument is out of range.
     """
 
-    @check_arguments
     def __init__(
         self, prob: float = 0.5, max_copies: int = 3, max_side: int = 32
     ) -> None:
-        if not 0 <= prob <= 1:
-            raise DuGIError(f'prob={prob} is no probability: choose from 0 to 1')
-        if max_copies < 1:
-            raise DuGIError(f'max_copies={max_copies}: choose 1 or more')
-        if max_side < 1:
-            raise DuGIError(f'max_side={max_side}: give pixels, 1 or more')
+        check_range('prob', prob, 0, 1)
+        check_range('max_copies', max_copies, 1, math.inf)
+        check_range('max_side', max_side, 1, math.inf)
         self.prob = prob
         self.max_copies = max_copies
         self.max_side = max_side

@@ -9,8 +9,7 @@ from mmcv.transforms.utils import cache_randomness
 from mmengine.registry import TRANSFORMS
 from scipy import ndimage
 
-from dugi_mae.errors import DuGIError
-from dugi_mae.utils.arguments import check_arguments
+from dugi_mae.errors import DuGIError, check_range
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 #: Side in pixels of the square into which clutter that looks like a target fits.
@@ -75,7 +74,7 @@ def draw_clutter(image: np.ndarray, mask: np.ndarray) -> tuple[slice, slice] | N
 
 
 @TRANSFORMS.register_module()
-class TargetCrop(BaseTransform):
+class SmallTargetCrop(BaseTransform):
     """Crop around a target, around clutter or anywhere.
 
     With probability ``prob`` the crop holds one whole target of the image, picked at
@@ -97,15 +96,13 @@ class TargetCrop(BaseTransform):
         DuGIError: If an argument is out of range.
     """
 
-    @check_arguments
     def __init__(
         self, crop_size: tuple[int, int], prob: float = 0.5, clutter_prob: float = 0.0
     ) -> None:
-        if len(crop_size) != 2 or min(crop_size) < 1:
+        if min(crop_size) < 1:
             raise DuGIError(f'crop_size={crop_size}: give (height, width) in pixels')
-        for name, value in (('prob', prob), ('clutter_prob', clutter_prob)):
-            if not 0 <= value <= 1:
-                raise DuGIError(f'{name}={value} is no probability: choose from 0 to 1')
+        check_range('prob', prob, 0, 1)
+        check_range('clutter_prob', clutter_prob, 0, 1)
         self.crop_size = tuple(crop_size)
         self.prob = prob
         self.clutter_prob = clutter_prob

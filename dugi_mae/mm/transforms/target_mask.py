@@ -7,10 +7,10 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
-from dugi_mae.mm.transforms.binary_mask import binary_mask
-from dugi_mae.images.reading import decode, read_bytes
+from dugi_mae.annotations.label_maps import binary_mask
 from dugi_mae.errors import DuGIError, check_choice
-from dugi_mae.utils.arguments import check_arguments
+from dugi_mae.images.reading import decode
+from dugi_mae.mm.transforms.loading import read_file
 
 
 @TRANSFORMS.register_module()
@@ -29,7 +29,6 @@ class LoadTargetMask(BaseTransform):
         backend_args: See :func:`mmengine.fileio.get`.
     """
 
-    @check_arguments
     def __init__(
         self, on_mismatch: str = 'error', backend_args: dict | None = None
     ) -> None:
@@ -39,7 +38,7 @@ class LoadTargetMask(BaseTransform):
 
     def load(self, path: str) -> np.ndarray:
         """Read one mask, ``(H, W)`` uint8 in {0, 1}."""
-        return binary_mask(decode(read_bytes(path, self.backend_args), path))
+        return binary_mask(decode(read_file(path, self.backend_args), path))
 
     def transform(self, results: dict) -> dict:
         """Add the mask at ``results['seg_map_path']`` to the results."""
@@ -50,8 +49,8 @@ class LoadTargetMask(BaseTransform):
             if self.on_mismatch == 'error':
                 raise DuGIError(
                     f'mask {path} is {mask.shape[1]}x{mask.shape[0]} pixels, its image '
-                    f'{results["img_path"]} is {width}x{height}: mend the mask, take '
-                    "the image off the list or set on_mismatch='resize'"
+                    f'{results["img_path"]} is {width}x{height}: fix the mask, remove '
+                    "the image from the list or set on_mismatch='resize'"
                 )
             mask = cv2.resize(
                 mask, (width, height), interpolation=cv2.INTER_NEAREST_EXACT

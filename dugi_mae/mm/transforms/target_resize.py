@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import cv2
@@ -11,9 +12,8 @@ from mmcv.transforms.utils import cache_randomness
 from mmengine.registry import TRANSFORMS
 from numpy import ndarray
 
+from dugi_mae.errors import DuGIError, check_range
 from dugi_mae.mm.transforms.target_crop import find_targets
-from dugi_mae.errors import DuGIError
-from dugi_mae.utils.arguments import check_arguments
 
 
 def resize_mask(mask: ndarray, size: tuple[int, int]) -> ndarray:
@@ -46,7 +46,7 @@ def resize_mask(mask: ndarray, size: tuple[int, int]) -> ndarray:
 
 
 @TRANSFORMS.register_module()
-class ResizeKeepTargets(BaseTransform):
+class SmallTargetResize(BaseTransform):
     """Resize by a random factor that is limited by the smallest target of the image.
 
     The factor is drawn evenly from ``scale_range``, cut so that no target is left with
@@ -66,18 +66,14 @@ class ResizeKeepTargets(BaseTransform):
         DuGIError: If an argument is out of range.
     """
 
-    @check_arguments
     def __init__(
         self, scale_range: tuple[float, float] = (0.5, 2.0), min_target: float = 9
     ) -> None:
-        if len(scale_range) != 2 or not 0 < scale_range[0] <= scale_range[1]:
+        if not 0 < scale_range[0] <= scale_range[1]:
             raise DuGIError(
                 f'scale_range={scale_range}: give (least, greatest), both above 0'
             )
-        if min_target < 1:
-            raise DuGIError(
-                f'min_target={min_target}: give an area in pixels, 1 or more'
-            )
+        check_range('min_target', min_target, 1, math.inf)
         self.scale_range = tuple(scale_range)
         self.min_target = min_target
 

@@ -11,7 +11,7 @@ from dugi_mae.converters import flir, hit_uav, llvip, m3fd
 from dugi_mae.converters.splits import read_names
 from dugi_mae.mm.datasets.pretrain import InfraredPretrainDataset
 from dugi_mae.mmdet import InfraredCocoDataset, InfraredCocoMetric
-from dugi_mae.mmseg import IndexPNGDataset, SIRSTDataset
+from dugi_mae.mmseg import LabelMapDataset, SIRSTDataset
 from fuzz.edits import edit_bytes, edit_json, edit_xml
 from fuzz.images import SIZE, encode, noise, read_all
 from fuzz.trial import Trial
@@ -163,7 +163,7 @@ def fuzz_split(trial: Trial) -> None:
         SIRSTDataset(root, ann_file='train.txt', pipeline=[])
     elif kind == 'index':
         classes = [str(i) for i in range(256)]
-        IndexPNGDataset(
+        LabelMapDataset(
             root, ann_file='train.txt', metainfo=dict(classes=classes), pipeline=[]
         )
     elif kind == 'pretrain':

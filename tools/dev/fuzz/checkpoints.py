@@ -20,9 +20,9 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
 from dugi_mae.apis.build import build_from_config
+from dugi_mae.checkpoints.io import load_weights
 from dugi_mae.mm.resume import check_whole, find_checkpoint
 from dugi_mae.models import ConvViT, MaskedConvViT, MaskedDecoder
-from dugi_mae.checkpoints.io import load_weights
 from fuzz.configs import ARCH, IMG_SIZE, pretrain_config
 from fuzz.edits import edit_bytes
 from fuzz.state_dicts import edit_state_dict

@@ -23,87 +23,51 @@ ODD_VALUES = (
 )
 #: Files of other kinds under a wrong name.
 FOREIGN = (
-    b'',
-    b'\0' * 500,
-    b'404 not found\n',
-    b'<html><body>Sign in</body></html>',
-    b'{"images": []}',
-    b'%PDF-1.4\n%\xe2\xe3\n',
-    b'PK\x03\x04' + bytes(60),
-    b'\x93NUMPY\x01\x00v\x00' + bytes(120),
-    b'\x80\x02}q\x00.',
-    b'RIFF\xff\xff\xff\xffAVI LIST',
+    *(b'', b'\0' * 500, b'404 not found\n', b'<html><body>Sign in</body></html>'),
+    *(b'{"images": []}', b'%PDF-1.4\n%\xe2\xe3\n', b'PK\x03\x04' + bytes(60)),
+    *(b'\x93NUMPY\x01\x00v\x00' + bytes(120), b'\x80\x02}q\x00.'),
+    *(b'RIFF\xff\xff\xff\xffAVI LIST', gzip.compress(bytes(1000), mtime=0)),
     b'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n',
-    gzip.compress(bytes(1000), mtime=0),
 )
 #: What a header field becomes: none, the most of a signed or unsigned number, one.
 _NUMBERS = tuple(
     number.to_bytes(size, order)
     for size in (1, 2, 4, 8)
-    for number in (
-        0,
-        1,
-        2 ** (8 * size - 1) - 1,
-        2 ** (8 * size - 1),
-        2 ** (8 * size) - 1,
-    )
+    for half in (2 ** (8 * size - 1),)
+    for number in (0, 1, half - 1, half, 2 * half - 1)
     for order in ('big', 'little')
 )
-
-
-def _flip(content: bytearray, rng: random.Random) -> None:
-    for _ in range(rng.choice((1, 1, 3, 20, 200))):
-        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
-
-
-def _cut(content: bytearray, rng: random.Random) -> None:
-    del content[rng.randrange(len(content)) :]
-
-
-def _drop(content: bytearray, rng: random.Random) -> None:
-    start = rng.randrange(len(content))
-    del content[start : start + rng.choice((1, 2, 10, 100))]
-
-
-def _zeros(content: bytearray, rng: random.Random) -> None:
-    start = rng.randrange(len(content))
-    end = min(len(content), start + rng.choice((1, 4, 50, 500)))
-    content[start:end] = bytes(end - start)
-
-
-def _garbage(content: bytearray, rng: random.Random) -> None:
-    start = rng.randrange(len(content))
-    content[start:start] = rng.randbytes(rng.choice((1, 4, 50, 500)))
-
-
-def _repeat(content: bytearray, rng: random.Random) -> None:
-    start = rng.randrange(len(content))
-    content[start:start] = content[start : start + rng.choice((1, 10, 100, 1000))]
-
-
-def _number(content: bytearray, rng: random.Random) -> None:
-    # Where sizes stand: at the beginning, or in TIFF and zip at the end.
-    place = rng.choice((rng.randrange(64), -rng.randrange(1, 64), rng.randrange(2**20)))
-    number = rng.choice(_NUMBERS)
-    place %= max(1, len(content) - len(number))
-    content[place : place + len(number)] = number
-
-
-def _foreign(content: bytearray, rng: random.Random) -> None:
-    content[:] = rng.choice(FOREIGN)
-
-
 _BYTE_EDITS = (
-    _flip,
-    _cut,
-    _drop,
-    _zeros,
-    _garbage,
-    _repeat,
-    _number,
-    _number,
-    _foreign,
+    *('flip', 'cut', 'drop', 'zeros', 'garbage', 'repeat', 'number', 'number'),
+    'foreign',
 )
+_TEXTS = ('', ' ', 'x', '-5', '1e9', '1e400', 'nan', 'inf', '1,5', '0x10', '9' * 400)
+
+
+def _edit_bytes_once(content: bytearray, edit: str, rng: random.Random) -> None:
+    start, size = rng.randrange(len(content)), rng.choice((1, 3, 20, 200))
+    end = min(len(content), start + size)
+    if edit == 'flip':
+        for _ in range(size):
+            content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+    elif edit == 'cut':
+        del content[start:]
+    elif edit == 'drop':
+        del content[start:end]
+    elif edit == 'zeros':
+        content[start:end] = bytes(end - start)
+    elif edit == 'garbage':
+        content[start:start] = rng.randbytes(size)
+    elif edit == 'repeat':
+        content[start:start] = content[start:end]
+    elif edit == 'foreign':
+        content[:] = rng.choice(FOREIGN)
+    else:
+        # Where sizes are: at the beginning, or in TIFF and zip at the end.
+        place = rng.choice((rng.randrange(64), -rng.randrange(1, 64), start))
+        number = rng.choice(_NUMBERS)
+        place %= max(1, len(content) - len(number))
+        content[place : place + len(number)] = number
 
 
 def edit_bytes(content: bytes, rng: random.Random) -> tuple[bytes, str]:
@@ -111,9 +75,8 @@ def edit_bytes(content: bytes, rng: random.Random) -> tuple[bytes, str]:
     result, notes = bytearray(content), []
     for _ in range(rng.choice((1, 1, 2, 3))):
         if result:
-            edit = rng.choice(_BYTE_EDITS)
-            edit(result, rng)
-            notes.append(edit.__name__[1:])
+            notes.append(rng.choice(_BYTE_EDITS))
+            _edit_bytes_once(result, notes[-1], rng)
     return bytes(result), 'bytes: ' + ', '.join(notes)
 
 
@@ -127,12 +90,10 @@ def places(tree: object) -> Iterator[tuple]:
 
 
 def typo(key: str, rng: random.Random) -> str:
+    """A name with a letter lost, doubled or replaced."""
     place = rng.randrange(len(key) or 1)
-    return (
-        key[:place]
-        + rng.choice(('', 'x', key[place : place + 1] * 2))
-        + key[place + 1 :]
-    )
+    letter = key[place : place + 1]
+    return key[:place] + rng.choice(('', 'x', letter * 2)) + key[place + 1 :]
 
 
 def edit_tree(tree: object, rng: random.Random) -> tuple[object, str, tuple]:
@@ -203,21 +164,7 @@ def edit_xml(text: str, rng: random.Random) -> tuple[bytes, str]:
         elif edit == 'repeat':
             parent.append(copy.deepcopy(child))
         else:
-            child.text = rng.choice(
-                (
-                    '',
-                    ' ',
-                    'x',
-                    '-5',
-                    '1e9',
-                    '1e400',
-                    'nan',
-                    'inf',
-                    '1,5',
-                    '0x10',
-                    '9' * 400,
-                )
-            )
+            child.text = rng.choice(_TEXTS)
     result = ElementTree.tostring(root, encoding='unicode')
     if rng.random() < 0.05:
         result = _LAUGHS + result.replace('>', '>&a11;', 1)

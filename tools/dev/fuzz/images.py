@@ -15,17 +15,13 @@ import tifffile
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import DefaultScope
 from torch.utils.data import Dataset
+from verify import check_image
 
-from dugi_mae.converters import (
-    irstd1k,
-    mfnet,
-    msrs,
-)
+from dugi_mae.converters import irstd1k, mfnet, msrs
 from dugi_mae.mm.datasets.pretrain import InfraredPretrainDataset
-from dugi_mae.mm.transforms import LoadInfraredImage
-from dugi_mae.mm.datasets.verify import check_image
 from dugi_mae.mm.metrics.small_target_metric import SmallTargetMetric
-from dugi_mae.mmseg import ClassIoUMetric, IndexPNGDataset, SIRSTDataset
+from dugi_mae.mm.transforms import LoadInfraredImage
+from dugi_mae.mmseg import ClassIoUMetric, LabelMapDataset, SIRSTDataset
 from fuzz.edits import edit_bytes
 from fuzz.trial import Trial
 
@@ -174,7 +170,7 @@ def _index_png(trial: Trial, root: Path) -> None:
     _write_pairs(trial, dict(a='a', b='b'), ('images', 'labels'))
     steps = ('LoadInfraredImage', 'LoadAnnotations', 'PackSegInputs')
     classes = ('other', 'car')
-    dataset = IndexPNGDataset(
+    dataset = LabelMapDataset(
         str(root),
         metainfo=dict(classes=classes),
         pipeline=[dict(type=step) for step in steps],

@@ -1,20 +1,33 @@
-"""Index label maps, whose grey values are class numbers: reading and checking them."""
+"""Label maps, whose grey values are class numbers, and masks of targets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy import ndarray
 from PIL import Image
-from tqdm import tqdm
 
-from dugi_mae.converters.folders import image_size
 from dugi_mae.errors import DuGIError
+from dugi_mae.images.stored_size import image_size
 
 #: The label value of pixels that are neither trained on nor scored.
 IGNORED = 255
+
+
+def binary_mask(pixels: ndarray) -> ndarray:
+    """Whatever is not black is target: masks are released in many forms.
+
+    Args:
+        pixels: ``(H, W)`` or ``(H, W, C)`` in BGR(A) order; alpha does not count.
+
+    Returns:
+        ``(H, W)`` uint8 in {0, 1}.
+    """
+    if pixels.ndim == 3:
+        # A palette may give the target a colour whose first channel is zero.
+        pixels = pixels[..., :3].max(axis=2)
+    return (pixels > 0).astype(np.uint8)
 
 
 def read_labels(path: Path) -> ndarray:
@@ -58,48 +71,14 @@ def count_pixels(image: Path, labels: Path, num_classes: int) -> ndarray:
     if size != label_size:
         raise DuGIError(
             f'label file {labels} is {label_size[0]}x{label_size[1]} pixels, its image '
-            f'{image} is {size[0]}x{size[1]}: mend one of them or take both away'
+            f'{image} is {size[0]}x{size[1]}: fix one of them or remove both'
         )
     counts = np.bincount(pixels.ravel(), minlength=IGNORED + 1)
     unknown = np.flatnonzero(counts[num_classes:IGNORED]) + num_classes
     if unknown.size:
         raise DuGIError(
             f'label file {labels} has the value {unknown[0]}, but {num_classes} '
-            f'classes have 0 to {num_classes - 1} (and {IGNORED} is ignored): mend the '
+            f'classes have 0 to {num_classes - 1} (and {IGNORED} is ignored): fix the '
             'file or correct the classes'
         )
     return counts[:num_classes]
-
-
-def summarize(
-    split: str, pairs: Iterable[tuple[Path, Path]], classes: Sequence[str]
-) -> str:
-    """Check every label map of a split and say what is in it.
-
-    Args:
-        split: Its name.
-        pairs: Image and label map, each.
-        classes: Class names in the order of their label values.
-
-    Returns:
-        A line to print: images, those with nothing but the first class, and pixels of
-        each class.
-
-    Raises:
-        DuGIError: As :func:`count_pixels` does.
-    """
-    counts = np.stack(
-        [
-            count_pixels(image, labels, len(classes))
-            for image, labels in tqdm(pairs, desc=split, unit='image', leave=False)
-        ]
-    )
-    listed = ', '.join(
-        f'{name} {number}'
-        for name, number in zip(classes, counts.sum(axis=0), strict=True)
-    )
-    empty = int((counts[:, 1:].sum(axis=1) == 0).sum())
-    return (
-        f'{split}: {len(counts)} images ({empty} with nothing but {classes[0]}), '
-        f'pixels: {listed}'
-    )

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from dugi_mae.converters.coco_items import (
+from dugi_mae.annotations.coco_items import (
     ANNOTATION_KEYS,
     CATEGORY_KEYS,
     IMAGE_KEYS,
@@ -38,12 +38,12 @@ def read_json(path: str | Path) -> object:
             'JSON file and that you may read it'
         ) from None
     if not text.strip():
-        raise DuGIError(f'annotation file {path} is empty: copy or write it again')
+        raise DuGIError(f'annotation file {path} is empty: copy it again')
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:  # numbers of 4301 digits, deep lists
         raise DuGIError(
-            f'annotation file {path} is damaged JSON ({error}): copy or write it again'
+            f'annotation file {path} is damaged JSON ({error}): copy it again'
         ) from None
 
 
@@ -53,8 +53,8 @@ def _check_ids(content: dict, path: str | Path) -> None:
         # Evaluation sorts them, which text and numbers together do not allow.
         if len({isinstance(item['id'], str) for item in content[key]}) > 1:
             raise DuGIError(
-                f'{key} of {path} have ids of which some are numbers and some texts: '
-                'write them all as numbers'
+                f'{key} of {path} have both numbers and strings as ids: write them '
+                'all as numbers'
             )
     images = content['images']
     unique = len({image['id'] for image in images})
@@ -87,13 +87,10 @@ def check_coco(content: object, path: str | Path) -> dict:
         DuGIError: If it is not, or images, annotations and categories do not fit.
     """
     content = content if isinstance(content, dict) else {}
-    images = content.get('images')
-    first = images[0] if isinstance(images, list) and images else {}
-    keys = set(first) if isinstance(first, dict) else set()
-    if 'annotation' in content or keys & {'filename', 'file_name'} == {'filename'}:
+    if 'annotation' in content:
         raise DuGIError(
-            f"{path} is HIT-UAV's own JSON (keys annotation, filename), not COCO: run "
-            '`python tools/dataset_converters/hit_uav.py SRC OUT` and use OUT'
+            f"{path} is HIT-UAV's own JSON (key annotation), not COCO: run `python "
+            'tools/dataset_converters/convert_dataset.py hit-uav SRC OUT` and use OUT'
         )
     for key in LISTS:
         if not isinstance(content.get(key), list):
@@ -101,34 +98,29 @@ def check_coco(content: object, path: str | Path) -> dict:
                 f'annotation file {path} has no list {key!r}: give a file in COCO '
                 f'format, with {", ".join(LISTS)}'
             )
-    if not images:
-        raise DuGIError(
-            f'annotation file {path} lists no image: the split is empty, write it again'
-        )
-    if not content['categories']:
-        raise DuGIError(
-            f'annotation file {path} lists no category: name the classes there'
-        )
-    for number, image in enumerate(images):
-        check_item(image, IMAGE_KEYS, f'image number {number}', path)
-    for number, category in enumerate(content['categories']):
-        check_item(category, CATEGORY_KEYS, f'category number {number}', path)
+    for key, name, keys in (
+        ('images', 'image', IMAGE_KEYS),
+        ('categories', 'category', CATEGORY_KEYS),
+    ):
+        if not content[key]:
+            raise DuGIError(f'annotation file {path} lists no {name}: write it again')
+        for number, item in enumerate(content[key]):
+            check_item(item, keys, f'{name} number {number}', path)
     _check_ids(content, path)
-    image_ids = {image['id'] for image in images}
+    image_ids = {image['id'] for image in content['images']}
     category_ids = {category['id'] for category in content['categories']}
     for number, annotation in enumerate(content['annotations']):
         what = f'annotation {annotation_name(annotation, number)}'
         check_item(annotation, ANNOTATION_KEYS, what, path)
-        if annotation['image_id'] not in image_ids:
-            raise DuGIError(
-                f'{what} of {path} belongs to image {annotation["image_id"]!r}, which '
-                'is not listed under images: add the image or take the annotation out'
-            )
-        if annotation['category_id'] not in category_ids:
-            raise DuGIError(
-                f'{what} of {path} has category {annotation["category_id"]!r}, which '
-                'is not listed under categories: add the category or take it out'
-            )
+        for key, listed, ids in (
+            ('image_id', 'images', image_ids),
+            ('category_id', 'categories', category_ids),
+        ):
+            if annotation[key] not in ids:
+                raise DuGIError(
+                    f'{what} of {path} has {key}={annotation[key]!r}, which is not '
+                    f'listed under {listed}: add it there or remove the annotation'
+                )
     return content
 
 
@@ -148,7 +140,8 @@ def select_classes(
     Afterwards category ``i + 1`` is ``classes[i]``, however the file numbers and orders
     its own: the hosts take both for granted. Annotations are numbered from 1, because
     pycocotools takes the number 0 for "not matched" and calls its detection wrong.
-    ``area`` and ``iscrowd`` are filled in where they are missing.
+    ``area`` is the box's where it is missing or 0, which would make mmdet drop the box;
+    ``iscrowd`` is 0 where it is missing.
 
     Args:
         content: What :func:`check_coco` gave.
@@ -182,11 +175,11 @@ def select_classes(
         if annotation['category_id'] in new_ids:
             width, height = annotation['bbox'][2:]
             annotations.append(
-                dict(area=width * height)
-                | annotation
+                annotation
                 | dict(
                     id=len(annotations) + 1,
                     category_id=new_ids[annotation['category_id']],
+                    area=annotation.get('area') or width * height,
                     iscrowd=annotation.get('iscrowd') or 0,  # null means no, too
                 )
             )

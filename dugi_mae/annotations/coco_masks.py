@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dugi_mae.converters.coco_items import annotation_name
+from dugi_mae.annotations.coco_items import annotation_name
 from dugi_mae.errors import DuGIError
 
 
@@ -41,7 +41,7 @@ def check_masks(content: dict, path: str | Path) -> None:
     """Raise unless every annotation has a mask that fits its image.
 
     Args:
-        content: What :func:`~dugi_mae.converters.coco.check_coco` gave.
+        content: What :func:`~dugi_mae.annotations.coco.check_coco` gave.
         path: Its name, for messages.
 
     Raises:
@@ -56,7 +56,7 @@ def check_masks(content: dict, path: str | Path) -> None:
         if not mask:
             raise DuGIError(
                 f'{what} has no segmentation, which with_mask=True of the pipeline '
-                "and metric='segm' ask for: add it, take the annotation out, or do "
+                "and metric='segm' ask for: add it, remove the annotation, or do "
                 'without masks'
             )
         if isinstance(mask, list):
@@ -65,7 +65,7 @@ def check_masks(content: dict, path: str | Path) -> None:
         if mask['size'] != size:
             raise DuGIError(
                 f'{what} has run lengths of the size {mask["size"]}, its image '
-                f'{size} (height, width): write the mask again, or take it out'
+                f'{size} (height, width): write the mask again, or remove it'
             )
         runs = mask['counts']
         if isinstance(runs, str):
@@ -73,5 +73,5 @@ def check_masks(content: dict, path: str | Path) -> None:
         if not runs or min(runs) < 0 or sum(runs) != height * width:
             raise DuGIError(
                 f'{what} has damaged run lengths, they do not add up to its image of '
-                f'{width}x{height} pixels: write the mask again, or take it out'
+                f'{width}x{height} pixels: write the mask again, or remove it'
             )

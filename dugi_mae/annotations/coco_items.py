@@ -84,8 +84,8 @@ def _is_segmentation(value: object) -> bool:
 
 #: What a value must be, and what messages call that.
 _TYPES: dict[str, tuple[Callable[[object], bool], str]] = {
-    **dict.fromkeys(('id', 'image_id', 'category_id'), (_is_id, 'a number or a text')),
-    **dict.fromkeys(('file_name', 'name'), (lambda v: isinstance(v, str), 'a text')),
+    **dict.fromkeys(('id', 'image_id', 'category_id'), (_is_id, 'a number or string')),
+    **dict.fromkeys(('file_name', 'name'), (lambda v: isinstance(v, str), 'a string')),
     **dict.fromkeys(('width', 'height'), (_is_size, 'a number of pixels')),
     'bbox': (
         _is_box,

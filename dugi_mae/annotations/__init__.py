@@ -1,0 +1,1 @@
+"""Annotations of infrared sets: COCO files, label maps, class names. No OpenMMLab."""
