@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dugi_mae.models import (
     ConvViT,
@@ -45,6 +45,40 @@ def stir(module: nn.Module, std: float = 0.1) -> nn.Module:
         for parameter in module.parameters():
             parameter.add_(torch.randn_like(parameter) * std)
     return module
+
+
+def assert_same_training(
+    one: nn.Module, two: nn.Module, run: Callable[[nn.Module], Tensor], **tolerance
+) -> None:
+    """Raise unless two models of equal weights give equal outputs and gradients.
+
+    Args:
+        one: The model whose weights are taken.
+        two: Another form of it.
+        run: Calls a model; the result's places count differently in the gradient.
+        **tolerance: ``rtol`` and ``atol``.
+    """
+    two.load_state_dict(one.state_dict())
+    outputs = [run(model) for model in (one, two)]
+    torch.testing.assert_close(*outputs, **tolerance)
+    for output in outputs:
+        weights = torch.linspace(-1, 1, output.numel(), dtype=output.dtype)
+        (output * weights.view_as(output)).sum().backward()
+    gradients = dict(two.named_parameters())
+    for name, parameter in one.named_parameters():
+        if parameter.requires_grad:
+            found = gradients[name].grad
+            torch.testing.assert_close(found, parameter.grad, msg=name, **tolerance)
+
+
+class Payload:
+    """An object whose unpickling calls a function: what a malicious file holds."""
+
+    def __init__(self, function: Callable, *args) -> None:
+        self.call = function, args
+
+    def __reduce__(self) -> tuple:
+        return self.call
 
 
 def conv_vit(**kwargs) -> ConvViT:

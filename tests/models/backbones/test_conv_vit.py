@@ -1,4 +1,4 @@
-"""The dense encoder as a citizen of mmdet and mmseg."""
+"""The dense encoder: maps, options, parameters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from mmpretrain.registry import MODELS
+import toys
 from torch import nn
 from torch.nn import functional as F
 
@@ -14,46 +14,42 @@ from dugi_mae.errors import DuGIError
 from dugi_mae.models import ConvViT, MaskedConvViT
 from dugi_mae.models.backbones import resolve_arch
 
-ARCH = dict(embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)
+
+def flat(maps) -> torch.Tensor:
+    """All maps in one row."""
+    return torch.cat([x.flatten() for x in maps])
 
 
-def toy(**kwargs) -> ConvViT:
-    """A toy encoder with a 4x4 position embedding."""
-    return ConvViT(**{'arch': ARCH, 'img_size': 64, **kwargs})
-
-
+@pytest.mark.parametrize('f4', ['pool', 'conv'])
 @pytest.mark.parametrize('channels', [1, 3])
 @pytest.mark.parametrize(
     ('height', 'width'), [(64, 64), (16, 16), (17, 33), (100, 36), (31, 95)]
 )
-def test_output_shapes_at_any_size(height, width, channels):
-    """Maps have ``ceil(size / stride)`` cells at strides 4, 8, 16 and 32."""
-    outs = toy(in_channels=channels)(torch.randn(2, channels, height, width))
-    for out, width_i, stride in zip(outs, (8, 12, 16, 16), (4, 8, 16, 32), strict=True):
-        rows, cols = math.ceil(height / stride), math.ceil(width / stride)
-        assert out.shape == (2, width_i, rows, cols)
+def test_output_shapes_at_any_size(height, width, channels, f4):
+    """Maps have ``ceil(size / stride)`` cells, and RoIAlign can read their memory."""
+    model = toys.conv_vit(in_channels=channels, f4=f4)
+    assert (model.out_channels, model.strides) == (toys.WIDTHS, (4, 8, 16, 32))
+    outs = model(torch.randn(2, channels, height, width))
+    assert isinstance(outs, tuple)
+    for out, *size in zip(outs, model.out_channels, model.strides, strict=True):
+        rows, cols = math.ceil(height / size[1]), math.ceil(width / size[1])
+        assert out.shape == (2, size[0], rows, cols)
+        # mmcv's RoIAlign misreads any other order in memory (open-mmlab/mmcv#2203).
+        assert out.is_contiguous()
 
 
 @pytest.mark.parametrize('out_indices', [(0,), (3,), (2, 0), (1, 2, 3), [0, 1, 2, 3]])
 def test_out_indices_pick_maps(out_indices):
-    """Only the maps asked for come back, in the order asked, and widths say so."""
-    everything, some = toy().eval(), toy(out_indices=out_indices).eval()
+    """Only the maps asked for come back, in that order, and widths say so."""
+    everything = toys.conv_vit().eval()
+    some = toys.conv_vit(out_indices=out_indices).eval()
     some.load_state_dict(everything.state_dict())
     images = torch.randn(1, 3, 48, 64)
-    outs, all_outs = some(images), everything(images)
-    assert isinstance(outs, tuple)
-    assert some.out_channels == tuple((8, 12, 16, 16)[i] for i in out_indices)
-    for out, i in zip(outs, out_indices, strict=True):
+    all_outs = everything(images)
+    assert some.out_channels == tuple(toys.WIDTHS[i] for i in out_indices)
+    assert some.strides == tuple(4 * 2**i for i in out_indices)
+    for out, i in zip(some(images), out_indices, strict=True):
         assert torch.equal(out, all_outs[i])
-
-
-def test_padding_is_zero_and_cropped():
-    """An image is as good as its copy padded with zeros to a multiple of 32."""
-    model = toy().eval()
-    image = torch.randn(1, 3, 40, 50)
-    padded = F.pad(image, (0, 14, 0, 24))
-    for a, b in zip(model(image), model(padded), strict=True):
-        assert torch.equal(a, b[..., : a.shape[-2], : a.shape[-1]])
 
 
 FROZEN = {
@@ -68,10 +64,10 @@ FROZEN = {
 @pytest.mark.parametrize('stages', sorted(FROZEN))
 def test_frozen_stages(stages):
     """Frozen parameters get no gradient and stay in eval mode after ``train()``."""
-    model = toy(frozen_stages=stages, drop_path_rate=0.5)
+    model = toys.conv_vit(frozen_stages=stages, drop_path_rate=0.5)
     model.train()
     if stages < 3:
-        sum(x.sum() for x in model(torch.randn(1, 3, 64, 64))).backward()
+        flat(model(torch.randn(1, 3, 64, 64))).sum().backward()
     for name, p in model.named_parameters():
         frozen = name == 'pos_embed' or name.startswith(FROZEN[stages])
         assert p.requires_grad != frozen, name
@@ -94,47 +90,38 @@ IDLE = (('patch_embed2.', 'blocks2.', *STAGE_3), STAGE_3, ())
 @pytest.mark.parametrize('out_indices', [(0,), (1, 0), (2,), (1, 3)])
 def test_stages_behind_the_last_map_are_idle(out_indices, stages):
     """They are not run, and every parameter to train gets a gradient."""
-    model = toy(out_indices=out_indices, frozen_stages=stages, drop_path_rate=0.5)
+    model = toys.conv_vit(
+        out_indices=out_indices, frozen_stages=stages, drop_path_rate=0.5
+    )
     for block in model.blocks3 if max(out_indices) < 2 else ():
         block.forward = None
     model.train()
     outs = model(torch.randn(1, 3, 64, 64))
-    idle = IDLE[min(max(out_indices), 2)]
+    fixed = (*FROZEN[stages], *IDLE[min(max(out_indices), 2)], 'pos_embed')
     for name, p in model.named_parameters():
-        fixed = (*FROZEN[stages], *idle, 'pos_embed')
         assert p.requires_grad != name.startswith(fixed), name
     if any(out.requires_grad for out in outs):
-        sum(out.sum() for out in outs).backward()
-    trained = [p for p in model.parameters() if p.requires_grad]
-    assert all(p.grad is not None for p in trained)
+        flat(outs).sum().backward()
+    assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
 
 
-@pytest.mark.parametrize('stages', [4, -2])
-def test_frozen_stages_out_of_range(stages):
-    """A stage that does not exist is named."""
-    with pytest.raises(DuGIError, match=f'frozen_stages={stages}'):
-        toy(frozen_stages=stages)
-
-
-def test_checkpointing_changes_nothing():
-    """``with_cp`` gives the same maps and the same gradients."""
-    plain, cheap = toy(), toy(with_cp=True)
-    cheap.load_state_dict(plain.state_dict())
-    images = torch.randn(1, 3, 48, 64)
-    for model in (plain, cheap):
-        model.outs = model(images)
-        sum((x**2).sum() for x in model.outs).backward()
-    for a, b in zip(plain.outs, cheap.outs, strict=True):
-        torch.testing.assert_close(a, b)
-    gradients = dict(cheap.named_parameters())
-    for name, p in plain.named_parameters():
-        if p.requires_grad:
-            torch.testing.assert_close(p.grad, gradients[name].grad, msg=name)
+@pytest.mark.parametrize('window_size', [None, 3])
+def test_checkpointing_changes_nothing(window_size):
+    """``with_cp`` gives the same maps and gradients."""
+    images = torch.randn(1, 3, 64, 96)
+    bias = window_size is not None
+    toys.assert_same_training(
+        *(
+            toys.conv_vit(window_size=window_size, rel_pos_bias=bias, with_cp=cp)
+            for cp in (False, True)
+        ),
+        lambda model: flat(model(images)),
+    )
 
 
 def test_checkpointing_recomputes(monkeypatch):
     """``with_cp`` really runs each block again in the backward pass."""
-    model, calls = toy(with_cp=True), []
+    model, calls = toys.conv_vit(with_cp=True), []
     block = model.blocks3[0]
     forward = block.forward
     monkeypatch.setattr(block, 'forward', lambda *x: calls.append(1) or forward(*x))
@@ -146,7 +133,8 @@ def test_checkpointing_recomputes(monkeypatch):
 
 def test_drop_path_grows_linearly():
     """Stochastic depth goes from 0 to the given rate over all blocks of all stages."""
-    model = ConvViT(dict(ARCH, depths=(2, 2, 3)), img_size=64, drop_path_rate=0.3)
+    arch = dict(toys.ARCH, depths=(2, 2, 3))
+    model = toys.conv_vit(arch=arch, drop_path_rate=0.3)
     rates = [
         getattr(block.drop_path, 'drop_prob', 0.0)
         for blocks in (model.blocks1, model.blocks2, model.blocks3)
@@ -167,22 +155,14 @@ def test_drop_path_grows_linearly():
         ('bas', "arch='bas' is unknown: did you mean 'base'"),
         ('huge', "'tiny', 'small', 'base', 'large'"),
         (dict(embed_dims=(8, 8, 8), depths=(1, 1, 1)), 'lacks num_heads'),
-        (dict(ARCH, depth=2), "arch key='depth' is unknown: did you mean 'depths'"),
-        (dict(ARCH, depths=(1, 1)), r'depths=\(1, 1\): ConvViT has three stages'),
-        (dict(ARCH, embed_dims=(8, 8, 8, 8)), 'three stages, give 3 numbers'),
-        (dict(ARCH, num_heads=3), r'num_heads=3'),
-        (dict(ARCH, embed_dims=(8, 8, 10)), 'must divide by 4.*the nearest is 8'),
-        (dict(ARCH, embed_dims=(8, 8, 20), num_heads=3), 'nearest is 24'),
-        (dict(ARCH, embed_dims=8), 'arch embed_dims=8: .*give 3 numbers'),
-        (dict(ARCH, embed_dims=(8, 8.6, 16)), r'whole numbers .* \(8, 9, 16\)'),
-        (dict(ARCH, depths=(1, 0, 'x')), r'arch depths=.* such as \(1, 1, 1\)'),
-        (dict(ARCH, depths=(1, 10**9, 1)), r'from 1 to 1000, such as \(1, 1000, 1\)'),
-        (dict(ARCH, num_heads=True), 'arch num_heads=True: give a whole number'),
-        (dict(ARCH, mlp_ratio='4'), "arch mlp_ratio='4': give a number, such as 4"),
-        (dict(ARCH, mlp_ratio=1e9), 'arch mlp_ratio=.* is out of range'),
-        (dict(ARCH, num_heads=0), 'num_heads=0: give a whole number'),
-        (dict(ARCH, mlp_ratio=-1.0), 'mlp_ratio=-1.0'),
-        (['base'], r"arch=\['base'\] is unknown: did you mean 'base'"),
+        (dict(toys.ARCH, depth=2), "'depth' is unknown: did you mean 'depths'"),
+        (dict(toys.ARCH, depths=(1, 1)), r'depths=\(1, 1\).*three'),
+        (dict(toys.ARCH, depths=(1, 0, 1)), r'depths=\(1, 0, 1\).*at least 1'),
+        (dict(toys.ARCH, embed_dims=(8, 8, 8, 8)), 'embed_dims=.*three'),
+        (dict(toys.ARCH, num_heads=0), 'num_heads=0.*nearest is 1'),
+        (dict(toys.ARCH, num_heads=3), 'num_heads=3.*nearest is'),
+        (dict(toys.ARCH, embed_dims=(8, 8, 10)), 'divide by 4.*nearest is 8'),
+        (dict(toys.ARCH, embed_dims=(8, 8, 20), num_heads=3), 'nearest is 24'),
     ],
 )
 @pytest.mark.parametrize('cls', [ConvViT, MaskedConvViT])
@@ -197,33 +177,43 @@ def test_bad_archs_are_explained(cls, arch, match):
     [
         (dict(out_indices=()), r'out_indices=\(\)'),
         (dict(out_indices=(0, 4)), r'out_indices=\(0, 4\): choose from 0, 1, 2, 3'),
-        (dict(img_size=8), 'img_size=8 is smaller than a 16-pixel token'),
+        (dict(img_size=8), 'img_size=8 .*16-pixel'),
+        (dict(frozen_stages=4), 'frozen_stages=4: choose'),
+        (dict(frozen_stages=-2), 'frozen_stages=-2: choose'),
+        (dict(drop_path_rate=1.0), 'drop_path_rate=1.0.*nearest is 0.99'),
+        (dict(f4='cnv'), "f4='cnv' is unknown: did you mean 'conv'"),
+        (dict(f4='conv', out_indices=(0, 1, 2)), "f4='conv' .* add 3 to out_indices"),
+        (dict(window_size=0), 'window_size=0: .*16'),
+        (dict(global_blocks=(0,)), 'global_blocks .* window_size'),
+        (dict(rel_pos_bias=True), 'rel_pos_bias .* window_size'),
+        (dict(window_size=2, global_blocks=(4,)), r'global_blocks=\(4,\).* 0 to 1'),
     ],
 )
 def test_bad_options_are_named(kwargs, match):
     """Options out of range fail at build time."""
     with pytest.raises(DuGIError, match=match):
-        toy(**kwargs)
+        toys.conv_vit(**kwargs)
 
 
 @pytest.mark.parametrize('size', [(15, 64), (64, 8)])
 def test_images_smaller_than_a_token_are_refused(size):
     """The message names the size and the remedy."""
-    with pytest.raises(DuGIError, match=f'{size[0]}x{size[1]} pixels is smaller'):
-        toy()(torch.zeros(1, 3, *size))
+    with pytest.raises(DuGIError, match=f'{size[0]}x{size[1]} .*resize or pad'):
+        toys.conv_vit()(torch.zeros(1, 3, *size))
 
 
 @pytest.mark.parametrize(
-    ('arch', 'dense', 'masked'),
+    ('arch', 'sizes', 'dense', 'masked'),
     [
-        ('tiny', 5.5, None),
-        ('small', 21.9, None),
-        ('base', 84.5, 88.8),
-        ('large', 310, None),
+        ('tiny', ((64, 128, 192), (2, 2, 11), 3, 4.0), 5.5, None),
+        ('small', ((128, 256, 384), (2, 2, 11), 6, 4.0), 21.9, None),
+        ('base', ((256, 384, 768), (2, 2, 11), 12, 4.0), 84.5, 88.8),
+        ('large', ((384, 768, 1024), (2, 2, 23), 16, 4.0), 310, None),
     ],
 )
-def test_parameter_counts(arch, dense, masked):
-    """Trained parameters are those of the published table; none is allocated."""
+def test_named_archs(arch, sizes, dense, masked):
+    """Sizes and trained parameters are those of the published table."""
+    assert resolve_arch(arch) == sizes
     with torch.device('meta'):
         models = {ConvViT(arch): dense}
         if masked:
@@ -231,20 +221,6 @@ def test_parameter_counts(arch, dense, masked):
     for model, want in models.items():
         count = sum(p.numel() for p in model.parameters() if p.requires_grad)
         assert count / 1e6 == pytest.approx(want, abs=0.5 if want == 310 else 0.05)
-
-
-@pytest.mark.parametrize(
-    ('arch', 'widths', 'depths', 'heads'),
-    [
-        ('tiny', (64, 128, 192), (2, 2, 11), 3),
-        ('small', (128, 256, 384), (2, 2, 11), 6),
-        ('base', (256, 384, 768), (2, 2, 11), 12),
-        ('large', (384, 768, 1024), (2, 2, 23), 16),
-    ],
-)
-def test_named_archs(arch, widths, depths, heads):
-    """The four names stand for the published widths, depths and heads."""
-    assert resolve_arch(arch) == (widths, depths, heads, 4.0)
 
 
 def published_names(depths, masked):
@@ -264,103 +240,85 @@ def published_names(depths, masked):
 
 def test_state_dict_has_the_published_names_and_shapes():
     """Published encoder checkpoints fit tensor by tensor, nothing is added."""
-    depths = (1, 1, 2)
-    assert set(toy().state_dict()) == published_names(depths, masked=False)
-    state = MaskedConvViT(ARCH).state_dict()
+    depths = toys.ARCH['depths']
+    dense = toys.conv_vit(f4='pool', layer_scale=False).state_dict()
+    assert set(dense) == published_names(depths, masked=False)
+    state = toys.masked_conv_vit(img_size=224).state_dict()
     assert set(state) == published_names(depths, masked=True)
-    shapes = {k: tuple(v.shape) for k, v in state.items()}
-    assert shapes['patch_embed1.proj.weight'] == (8, 3, 4, 4)
-    assert shapes['patch_embed2.proj.weight'] == (12, 8, 2, 2)
-    assert shapes['patch_embed3.proj.weight'] == (16, 12, 2, 2)
-    assert shapes['patch_embed4.weight'] == (16, 16)
-    assert shapes['pos_embed'] == (1, 196, 16)
-    assert shapes['blocks1.0.conv1.weight'] == (8, 8, 1, 1)
-    assert shapes['blocks1.0.attn.weight'] == (8, 1, 5, 5)
-    assert shapes['blocks2.0.mlp.fc1.weight'] == (48, 12, 1, 1)
-    assert shapes['blocks3.0.attn.qkv.weight'] == (48, 16)
-    assert shapes['stage1_output_decode.weight'] == (16, 8, 4, 4)
-    assert shapes['stage2_output_decode.weight'] == (16, 12, 2, 2)
+    shapes = {
+        'patch_embed1.proj.weight': (8, 3, 4, 4),
+        'patch_embed2.proj.weight': (12, 8, 2, 2),
+        'patch_embed3.proj.weight': (16, 12, 2, 2),
+        'patch_embed4.weight': (16, 16),
+        'pos_embed': (1, 196, 16),
+        'blocks1.0.conv1.weight': (8, 8, 1, 1),
+        'blocks1.0.attn.weight': (8, 1, 5, 5),
+        'blocks2.0.mlp.fc1.weight': (48, 12, 1, 1),
+        'blocks3.0.attn.qkv.weight': (48, 16),
+        'stage1_output_decode.weight': (16, 8, 4, 4),
+        'stage2_output_decode.weight': (16, 12, 2, 2),
+    }
+    assert {name: tuple(state[name].shape) for name in shapes} == shapes
 
 
 def test_norm_eps():
     """1e-5 in patch embeddings and conv blocks, 1e-6 in attention and final norm."""
-    for name, module in MaskedConvViT(ARCH).named_modules():
+    for name, module in toys.masked_conv_vit().named_modules():
         if isinstance(module, nn.LayerNorm):
             late = name.startswith('blocks3.') or name == 'norm'
             assert module.eps == (1e-6 if late else 1e-5), name
 
 
-def test_state_dict_round_trip():
-    """Saving and loading gives the same function."""
-    one, two = toy(drop_path_rate=0.1).eval(), toy().eval()
-    two.load_state_dict(one.state_dict())
-    images = torch.randn(1, 3, 64, 32)
-    for a, b in zip(one(images), two(images), strict=True):
-        assert torch.equal(a, b)
+SCALES = {f'blocks3.{i}.gamma_{k}' for i in (0, 1) for k in (1, 2)}
+FINE_TUNING = dict(f4='conv', layer_scale=True)
 
 
-def test_three_channel_weights_in_a_one_channel_model():
-    """On a grey image the folded model does what the original does on three copies."""
-    rgb, grey = toy().eval(), toy(in_channels=1).eval()
-    state = rgb.state_dict()
-    kept = {k: v.clone() for k, v in state.items()}
-    grey.load_state_dict(state)
-    image = torch.randn(2, 1, 48, 64)
-    for a, b in zip(grey(image), rgb(image.expand(-1, 3, -1, -1)), strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
-    for name, value in rgb.state_dict().items():
-        assert torch.equal(value, kept[name])
-
-
-def test_one_channel_weights_in_a_three_channel_model():
-    """The other way round, for replicated grey input."""
-    grey, rgb = toy(in_channels=1).eval(), toy().eval()
-    rgb.load_state_dict(grey.state_dict())
-    image = torch.randn(1, 1, 32, 32)
-    for a, b in zip(rgb(image.expand(-1, 3, -1, -1)), grey(image), strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
-
-
-def test_a_caller_keeps_its_state_dict():
-    """Folding and resizing while loading leaves the caller's dict as it was."""
-    state = toy().state_dict()
-    shapes = {k: v.shape for k, v in state.items()}
-    toy(in_channels=1, img_size=96).load_state_dict(state)
-    assert {k: v.shape for k, v in state.items()} == shapes
-
-
-@pytest.mark.parametrize('img_size', [32, 96, 224])
-def test_position_embedding_is_resized_on_load(img_size):
-    """A checkpoint made at another size loads, its positions bicubic."""
-    source, target = toy(img_size=64), toy(img_size=img_size)
-    source.pos_embed.data.normal_()
-    target.load_state_dict(source.state_dict())
-    side = img_size // 16
-    maps = source.pos_embed.reshape(1, 4, 4, 16).permute(0, 3, 1, 2)
-    maps = F.interpolate(maps, (side, side), mode='bicubic', align_corners=False)
-    want = maps.permute(0, 2, 3, 1).reshape(1, -1, 16)
-    torch.testing.assert_close(target.pos_embed.data, want.detach())
-
-
-def test_every_trainable_parameter_learns():
+@pytest.mark.parametrize(
+    'kwargs', [{}, FINE_TUNING, dict(FINE_TUNING, window_size=2, rel_pos_bias=True)]
+)
+def test_every_trainable_parameter_learns(kwargs):
     """No parameter is dead: each gets a gradient that is not zero."""
-    model = toy()
-    sum((x**2).sum() for x in model(torch.randn(2, 3, 64, 64))).backward()
+    model = toys.conv_vit(**kwargs)
+    flat(model(torch.randn(2, 3, 64, 96))).square().sum().backward()
     for name, p in model.named_parameters():
         if p.requires_grad:
             assert p.grad.abs().max() > 0, name
     assert not model.pos_embed.requires_grad
 
 
-def test_images_of_a_batch_do_not_mix():
-    """The features of an image are those it has alone."""
-    model = toy().eval()
-    images = torch.randn(3, 3, 48, 48)
-    for together, alone in zip(model(images), model(images[:1]), strict=True):
-        torch.testing.assert_close(together[:1], alone, rtol=0, atol=1e-5)
+def test_f4_is_f3_convolved_or_pooled():
+    """3x3 convolution of stride 2, BN and GELU; by default 2x2 max pooling."""
+    model, images = toys.conv_vit(f4='conv').eval(), torch.randn(2, 3, 64, 96)
+    conv, norm, _ = model.down4
+    norm.running_mean.normal_()
+    outs = model(images)
+    maps = F.conv2d(outs[2], conv.weight, stride=2, padding=1)
+    maps = maps - norm.running_mean.view(1, -1, 1, 1)
+    maps = maps / (norm.running_var.view(1, -1, 1, 1) + norm.eps).sqrt()
+    torch.testing.assert_close(outs[3], F.gelu(maps))
+    outs = toys.conv_vit().eval()(images)
+    assert torch.equal(outs[3], F.max_pool2d(outs[2], 2))
 
 
-def test_registered_in_mmpretrain():
-    """``type='mmpretrain.ConvViT'`` builds through mmpretrain's registry."""
-    model = MODELS.build(dict(type='mmpretrain.ConvViT', arch=ARCH, out_indices=(2,)))
-    assert isinstance(model, ConvViT)
+def test_layer_scale_multiplies_both_branches():
+    """It starts at 1, which changes nothing; at 0 a block lets its input through."""
+    plain, scaled = toys.conv_vit().eval(), toys.conv_vit(layer_scale=True).eval()
+    assert set(scaled.state_dict()) - set(plain.state_dict()) == SCALES
+    scaled.load_state_dict(plain.state_dict(), strict=False)
+    images = torch.randn(1, 3, 48, 64)
+    assert torch.equal(flat(plain(images)), flat(scaled(images)))
+    block, tokens = scaled.blocks3[0], torch.randn(1, 6, 16)
+    block.gamma_1.data.fill_(0.5)
+    block.gamma_2.data.fill_(0.0)
+    half = tokens + 0.5 * block.attn(block.norm1(tokens))
+    torch.testing.assert_close(block(tokens), half)
+
+
+def test_fine_tuning_parts_are_frozen_and_decayed_by_level():
+    """LayerScale belongs to its block of stage 3; F4's convolution always learns."""
+    model = toys.conv_vit(frozen_stages=3, **FINE_TUNING).train()
+    for name, p in model.named_parameters():
+        assert p.requires_grad == name.startswith('down4.'), name
+    assert model.down4[1].training
+    assert model.get_layer_depth('backbone.blocks3.0.gamma_1') == (1, 4)
+    assert model.get_layer_depth('backbone.down4.0.weight') == (3, 4)

@@ -6,12 +6,12 @@ import math
 
 import pytest
 import torch
+import toys
 from torch.nn import functional as F
 
-from dugi_mae.models import ConvViT, MaskedConvViT
 from dugi_mae.ops import make_token_mask
 
-ARCH = dict(embed_dims=(8, 12, 16), depths=(1, 2, 2), num_heads=2)
+ARCH = dict(toys.ARCH, depths=(1, 2, 2))
 
 
 def norm(x, weight, bias, eps):
@@ -119,20 +119,11 @@ def naive_linear_embed(state, maps):
     return tokens @ weight.T + state['patch_embed4.bias'].double()
 
 
-def shaken(model):
-    """The model with every parameter moved, norms and biases too."""
-    for name, p in model.named_parameters():
-        if name != 'pos_embed':
-            p.data += 0.1 * torch.randn_like(p)
-    model.eval()
-    return model
-
-
 @pytest.mark.parametrize('channels', [1, 3])
 @pytest.mark.parametrize(('height', 'width'), [(64, 64), (32, 96), (50, 37), (16, 16)])
 def test_dense_encoder_equals_the_transcription(height, width, channels):
     """F1..F3 are the raw stage outputs of the zero-padded image, F4 is pooled F3."""
-    model = shaken(ConvViT(ARCH, in_channels=channels, img_size=64))
+    model = toys.stir(toys.conv_vit(arch=ARCH, in_channels=channels)).eval()
     state = model.state_dict()
     images = torch.randn(2, channels, height, width)
     padded = F.pad(images, (0, -width % 32, 0, -height % 32))
@@ -156,7 +147,8 @@ def test_dense_encoder_equals_the_transcription(height, width, channels):
 @pytest.mark.parametrize(('rows', 'cols', 'count'), [(4, 4, 4), (3, 5, 6), (2, 2, 1)])
 def test_masked_encoder_equals_the_transcription(rows, cols, count, channels, impl):
     """Masked conv stages, visible tokens through stage 3, fusion, then the norm."""
-    model = shaken(MaskedConvViT(ARCH, in_channels=channels, img_size=64, impl=impl))
+    model = toys.masked_conv_vit(arch=ARCH, in_channels=channels, impl=impl)
+    toys.stir(model).eval()
     state = model.state_dict()
     images = torch.randn(2, channels, 16 * rows, 16 * cols)
     ids = torch.stack([torch.randperm(rows * cols)[:count] for _ in range(2)])

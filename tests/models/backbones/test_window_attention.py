@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch.nn import functional as F
+import toys
 
-from dugi_mae.errors import DuGIError
 from dugi_mae.models import ConvViT
 from dugi_mae.models.backbones.conv_vit import spread_blocks
 from dugi_mae.models.layers import SelfAttention, WindowAttention
 
-ARCH = dict(embed_dims=(8, 12, 16), depths=(1, 1, 4), num_heads=2)
 
-
-def toy(**kwargs) -> ConvViT:
-    """A toy encoder with four attention blocks."""
-    return ConvViT(**{'arch': ARCH, 'img_size': 64, **kwargs})
+def encoder(depth: int = 4, **kwargs) -> ConvViT:
+    """A toy encoder with some attention blocks."""
+    return toys.conv_vit(arch=dict(toys.ARCH, depths=(1, 1, depth)), **kwargs)
 
 
 def attend_slowly(layer: WindowAttention, x, grid):
@@ -82,23 +79,26 @@ def test_gradients_reach_every_parameter():
 
 
 @pytest.mark.parametrize(
-    ('depth', 'want'),
+    ('depth', 'spread', 'used'),
     [
-        (11, (0, 3, 6, 10)),
-        (23, (0, 7, 14, 22)),
-        (4, (0, 1, 2, 3)),
-        (2, (0, 1)),
-        (1, (0,)),
+        (1, (0,), ()),
+        (2, (0, 1), (0,)),
+        (4, (0, 1, 2, 3), (0, 3)),
+        (11, (0, 3, 6, 10), (0, 3, 6, 10)),
+        (23, (0, 7, 14, 22), (0, 7, 14, 22)),
     ],
 )
-def test_global_blocks_are_spread(depth, want):
-    """Four global blocks from the first to the last; 0, 3, 6, 10 of 11 as MCMAE."""
-    assert spread_blocks(depth) == want
+def test_global_blocks_are_spread(depth, spread, used):
+    """Four from the first to the last, 0, 3, 6, 10 of 11 as MCMAE, at most half."""
+    assert spread_blocks(depth) == spread
+    blocks = encoder(depth, window_size=2).blocks3
+    plain = [i for i, block in enumerate(blocks) if type(block.attn) is SelfAttention]
+    assert plain == list(used)
 
 
 def test_only_the_named_blocks_are_global():
     """``global_blocks`` keep plain attention, the others get windows."""
-    model = toy(window_size=2, global_blocks=(1, 3), rel_pos_bias=True)
+    model = encoder(window_size=2, global_blocks=(1, 3), rel_pos_bias=True)
     kinds = [type(block.attn) for block in model.blocks3]
     assert kinds == [WindowAttention, SelfAttention] * 2
     assert {k for k in model.state_dict() if 'rel_pos' in k} == {
@@ -107,22 +107,12 @@ def test_only_the_named_blocks_are_global():
     }
 
 
-@pytest.mark.parametrize(
-    ('depth', 'want'), [(1, ()), (2, (0,)), (4, (0, 3)), (11, (0, 3, 6, 10))]
-)
-def test_at_most_half_of_the_blocks_are_global(depth, want):
-    """However few blocks there are, ``window_size`` gives windows to some."""
-    model = toy(arch=dict(ARCH, depths=(1, 1, depth)), window_size=2)
-    plain = [type(block.attn) is SelfAttention for block in model.blocks3]
-    assert [i for i, kept in enumerate(plain) if kept] == list(want)
-
-
 @pytest.mark.parametrize('size', [(64, 64), (80, 112)])
 def test_windows_change_no_tensor(size):
     """Windows take a plain encoder's weights, and large ones give its maps."""
-    plain = toy().eval()
+    plain = encoder().eval()
     images = torch.randn(1, 3, *size)
-    large, small = (toy(window_size=n, global_blocks=()).eval() for n in (8, 2))
+    large, small = (encoder(window_size=n, global_blocks=()).eval() for n in (8, 2))
     for model in (large, small):
         model.load_state_dict(plain.state_dict())
     for a, b in zip(plain(images), large(images), strict=True):
@@ -132,7 +122,7 @@ def test_windows_change_no_tensor(size):
 
 def test_windows_do_not_see_each_other():
     """Without global blocks a pixel moves the tokens of its own window alone."""
-    model = toy(window_size=4, global_blocks=()).eval()
+    model = encoder(window_size=4, global_blocks=()).eval()
     image = torch.randn(1, 3, 128, 128)
     changed = image.clone()
     # In the middle of the last of four windows: the convolutions before see 24 pixels
@@ -141,44 +131,3 @@ def test_windows_do_not_see_each_other():
     moved = (model(image)[2] - model(changed)[2]).abs().sum(1)[0] > 0
     assert moved[4:, 4:].all()
     assert moved.sum() == 16
-
-
-@pytest.mark.parametrize('size', [(40, 72), (96, 33)])
-def test_padding_is_exact_with_windows(size):
-    """An image is as good as its copy zero-padded to a multiple of 32."""
-    model = toy(window_size=2, rel_pos_bias=True).eval()
-    image = torch.randn(1, 3, *size)
-    padded = F.pad(image, (0, -size[1] % 32, 0, -size[0] % 32))
-    for a, b in zip(model(image), model(padded), strict=True):
-        assert torch.equal(a, b[..., : a.shape[-2], : a.shape[-1]])
-
-
-def test_checkpointing_with_windows():
-    """``with_cp`` gives the same gradients when blocks know their grid."""
-    plain, cheap = (
-        toy(window_size=3, rel_pos_bias=True, with_cp=cp) for cp in (False, True)
-    )
-    cheap.load_state_dict(plain.state_dict())
-    images = torch.randn(1, 3, 64, 96)
-    for model in (plain, cheap):
-        model(images)[2].square().sum().backward()
-    gradients = dict(cheap.named_parameters())
-    for name, p in plain.named_parameters():
-        if p.grad is not None:
-            torch.testing.assert_close(p.grad, gradients[name].grad, msg=name)
-
-
-@pytest.mark.parametrize(
-    ('kwargs', 'match'),
-    [
-        (dict(window_size=0), 'window_size=0 is out of range'),
-        (dict(global_blocks=(0,)), 'give window_size too'),
-        (dict(rel_pos_bias=True), 'give window_size too'),
-        (dict(window_size=0, global_blocks=(0, 1, 2, 3)), 'window_size=0 is out of'),
-        (dict(window_size=2, global_blocks=(4,)), r'attention blocks 0 to 3'),
-    ],
-)
-def test_bad_options_are_named(kwargs, match):
-    """Options that do not fit fail at build time."""
-    with pytest.raises(DuGIError, match=match):
-        toy(**kwargs)
