@@ -1,6 +1,7 @@
 """Run a trained model on images or videos; write results.json and pictures.
 
-A segmentation config finds small targets, a pre-training config masks and reconstructs.
+A segmentation config detects small targets, a pre-training config masks and
+reconstructs.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ import argparse
 from pathlib import Path
 
 from dugi_mae import apis
-from dugi_mae.errors import DuGIError
 from dugi_mae.checkpoints.io import check_checkpoint
-from dugi_mae.cli import CFG_OPTIONS, run_cli
-from dugi_mae.cli import override, read_config
+from dugi_mae.cli import CFG_OPTIONS, override, read_config, run_cli
+from dugi_mae.errors import DuGIError
 
 #: Flags that only small targets have: how they go to the inferencer or the call.
 INIT_FLAGS, CALL_FLAGS = ('tile', 'overlap', 'threshold'), ('truth',)
@@ -32,7 +32,7 @@ def parse_args() -> argparse.Namespace:
         '--out', required=True, help='folder for results.json and pictures'
     )
     parser.add_argument(
-        '--truth', help='folder of true masks, or the mask of a single image'
+        '--gt', help='folder of true masks, or the mask of a single image'
     )
     parser.add_argument(
         '--tile',
@@ -41,10 +41,14 @@ def parse_args() -> argparse.Namespace:
         'multiple of 32',
     )
     parser.add_argument(
-        '--overlap', type=int, help='pixels that tiles share, a multiple of 32 (64)'
+        '--overlap',
+        type=int,
+        help='overlap of the tiles in pixels, a multiple of 32 (64)',
     )
     parser.add_argument(
-        '--threshold', type=float, help='probability of a target pixel (0.5)'
+        '--threshold',
+        type=float,
+        help="probability of a target pixel (that of the config's decode head)",
     )
     parser.add_argument('--device', help='cpu, cuda, cuda:1 (a GPU if there is one)')
     parser.add_argument(
@@ -55,18 +59,18 @@ def parse_args() -> argparse.Namespace:
 
 
 def given(args: argparse.Namespace, names: tuple[str, ...]) -> dict:
-    """Those of the flags that stand on the command line."""
+    """Return those of the flags that were given."""
     return {k: getattr(args, k) for k in names if getattr(args, k) is not None}
 
 
 def summarise(report: dict, out: Path) -> None:
-    """Print what a run did."""
+    """Print the outcome of a run."""
     images, failed = report['images'], report['failed']
     line = f'{len(images)} images'
     if 'targets' in images[0]:
         line += f', {sum(len(entry["targets"]) for entry in images)} targets'
     if failed:
-        line += f', {len(failed)} left out (see "failed")'
+        line += f', {len(failed)} skipped (see "failed")'
     pictures = out / Path(images[0]['picture']).parts[0]
     print(f'{line}. Results: {out / "results.json"}, pictures: {pictures}')
     for key, value in report.get('metrics', {}).items():
@@ -74,7 +78,7 @@ def summarise(report: dict, out: Path) -> None:
 
 
 def main() -> None:
-    """Pick the inferencer that goes with the config and run it."""
+    """Pick the inferencer for the config and run it."""
     args = parse_args()
     config = read_config(args.config)
     check_checkpoint(args.checkpoint)
@@ -84,7 +88,7 @@ def main() -> None:
     if extra and name != 'SmallTargetInferencer':
         raise DuGIError(
             f'--{next(iter(extra))} is for small targets, {args.config} is for '
-            'pre-training: leave it out'
+            'pre-training: leave the flag out'
         )
     if args.overlap is not None and args.tile is None:
         raise DuGIError('--overlap needs --tile: give both or none')
@@ -97,7 +101,7 @@ def main() -> None:
         batch_size=args.batch_size,
         **given(args, CALL_FLAGS),
     )
-    for _ in results:  # Kept nowhere: a video may have many frames.
+    for _ in results:  # results are not kept: a video may have many frames
         pass
     summarise(inferencer.report, Path(args.out))
 

@@ -9,22 +9,22 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
-from dugi_mae.errors import DuGIError
 from dugi_mae.checkpoints.io import load_weights
 from dugi_mae.cli import read_config
-from dugi_mae.utils.registry import check_model
+from dugi_mae.errors import DuGIError
+from dugi_mae.mm.config_errors import config_errors
 
 #: Which inferencer goes with a config's default scope.
 INFERENCERS = dict(mmpretrain='ReconstructionInferencer', mmseg='SmallTargetInferencer')
 
 
 def open_config(config: str | Path | Config) -> Config:
-    """A config as it is, or read from its file."""
+    """Read a config from its file, unless it is one already."""
     return config if isinstance(config, Config) else read_config(config)
 
 
 def inferencer_name(config: Config) -> str:
-    """Name of the inferencer for a config: by its ``default_scope``.
+    """Return the name of the inferencer for a config, by its ``default_scope``.
 
     Raises:
         DuGIError: If there is none.
@@ -44,17 +44,17 @@ def inferencer_name(config: Config) -> str:
 
 
 def check_inferencer(config: Config, name: str) -> None:
-    """Raise unless a config goes with the inferencer of this name."""
+    """Raise unless a config is for the inferencer of this name."""
     right = inferencer_name(config)
     if right != name:
         raise DuGIError(f'config {config.filename} is not for {name}: use {right}')
 
 
 def pick_device(device: str | torch.device | None = None) -> torch.device:
-    """The device named, or the first GPU, or the CPU.
+    """Return the given device, by default the first GPU, or the CPU without one.
 
     Raises:
-        DuGIError: If torch does not know it or it is not there.
+        DuGIError: If the device is unknown or not available.
     """
     if device is None:
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
@@ -68,28 +68,15 @@ def pick_device(device: str | torch.device | None = None) -> torch.device:
         ) from None
 
 
-def build_from_config(config: Config) -> nn.Module:
-    """Build a config's model with fresh weights.
-
-    Args:
-        config: With ``model`` and, unless it is for pre-training, ``default_scope``.
-
-    Raises:
-        DuGIError: If a key is missing or unknown, or its value impossible.
-    """
-    check_model(config)
-    scope = config.get('default_scope') or 'mmpretrain'
-    with DefaultScope.overwrite_default_scope(scope):
-        return MODELS.build(config.model)
-
-
 def build_model(
-    config: Config, checkpoint: str | Path, device: str | torch.device | None = None
+    config: str | Path | Config,
+    checkpoint: str | Path,
+    device: str | torch.device | None = None,
 ) -> nn.Module:
     """Build a config's model and load a checkpoint completely.
 
     Args:
-        config: With ``model`` and, unless it is for pre-training, ``default_scope``.
+        config: With ``model`` and ``default_scope``, or its path.
         checkpoint: What ``tools/train.py`` wrote for it.
         device: See :func:`pick_device`.
 
@@ -97,9 +84,12 @@ def build_model(
         The model in eval mode.
 
     Raises:
-        DuGIError: If the checkpoint does not fit, or the device is not there.
+        DuGIError: If the config cannot be built, the checkpoint does not fit, or the
+            device is not available.
     """
-    device = pick_device(device)
-    model = build_from_config(config)
+    config, device = open_config(config), pick_device(device)
+    scope = config.get('default_scope', 'mmpretrain')
+    with DefaultScope.overwrite_default_scope(scope), config_errors(config):
+        model = MODELS.build(config.model)
     load_weights(model, checkpoint)
     return model.to(device).eval()

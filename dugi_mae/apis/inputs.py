@@ -1,4 +1,4 @@
-"""What people hand to an inferencer: files, folders, globs, videos and arrays."""
+"""Inputs of an inferencer: files, folders, globs, videos and arrays."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import TRANSFORMS, DefaultScope
 from numpy import ndarray
 
-from dugi_mae.files import IMAGE_EXTENSIONS
-from dugi_mae.mm.datasets.pretrain import walk_files
-from dugi_mae.mm.transforms import LoadInfraredImage
 from dugi_mae.errors import DuGIError
+from dugi_mae.files import IMAGE_EXTENSIONS, walk_files
+from dugi_mae.images import InfraredReader
 
 VIDEO_EXTENSIONS = tuple('.mp4 .avi .mov .mkv .webm .m4v .mpg .mpeg .wmv'.split())
 _EXTENSIONS = (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS)
+#: Transforms that read labels.
+LABEL_TRANSFORMS = ('LoadTargetMask', 'LoadAnnotations')
 
 #: One input: a path, a glob or the pixels of one image.
 Input = str | Path | ndarray
@@ -28,12 +32,12 @@ class InputImage(NamedTuple):
     """One image of a run.
 
     Attributes:
-        index: Its place in the run, counted from 0; in a run ``None`` for a frame that
-            the header of its video does not tell of.
+        index: Position in the run, counted from 0; ``None`` for frames beyond the
+            number that the header of the video states.
         name: Unique in the run, with forward slashes and without extension.
-        source: The file it is from, ``'array'`` for pixels from memory.
-        frame: Its number in a video, counted from 0, else ``None``.
-        pixels: ``(H, W)`` or ``(H, W, C)``, ``None`` while they are in the file only.
+        source: Its file, ``'array'`` for pixels in memory.
+        frame: Number in the video, counted from 0, else ``None``.
+        pixels: ``(H, W)`` or ``(H, W, C)``; ``None`` for a file.
     """
 
     index: int | None
@@ -41,12 +45,6 @@ class InputImage(NamedTuple):
     source: str
     frame: int | None = None
     pixels: ndarray | None = None
-
-    def load(self, loader: LoadInfraredImage) -> ndarray:
-        """``(H, W, channels)`` as a pipeline's loader gives it."""
-        if self.pixels is None:
-            return loader.load(self.source)
-        return loader.convert(self.pixels, self.name)
 
 
 class Source(NamedTuple):
@@ -68,7 +66,7 @@ class Source(NamedTuple):
         return self.path is not None and self.path.suffix.lower() in VIDEO_EXTENSIONS
 
     def count(self) -> int:
-        """Number of images; for a video what its header says, 0 if unknown."""
+        """Number of images; of a video as its header states, 0 if unknown."""
         if not self.is_video:
             return 1
         capture = cv2.VideoCapture(str(self.path))
@@ -77,10 +75,10 @@ class Source(NamedTuple):
         return max(frames, 0)
 
     def images(self, index: int) -> Iterator[InputImage]:
-        """The images in it; a video is decoded frame by frame.
+        """Yield the images; a video is decoded frame by frame.
 
         Args:
-            index: The first image's place in the run.
+            index: Position of the first image in the run.
         """
         if not self.is_video:
             source = 'array' if self.path is None else str(self.path)
@@ -95,7 +93,7 @@ def read_video(path: Path) -> Iterator[ndarray]:
     """Decode a video, ``(H, W, 3)`` uint8 BGR a frame.
 
     Raises:
-        DuGIError: If there is no frame, or fewer than the header says.
+        DuGIError: If there is no frame, or fewer than the header states.
     """
     capture = cv2.VideoCapture(str(path))
     total, frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0
@@ -115,7 +113,7 @@ def read_video(path: Path) -> Iterator[ndarray]:
         )
     if frames < total:
         raise DuGIError(
-            f'video {path} ends after {frames} of {total} frames: it is cut short, '
+            f'video {path} ends after {frames} of {total} frames: it is truncated, '
             'copy it again'
         )
 
@@ -130,7 +128,7 @@ def _check_array(array: ndarray) -> None:
 
 
 def _expand(item: str | Path) -> list[tuple[str, Path]]:
-    """Names and files behind a path or a glob."""
+    """Names and files that a path or a glob stands for."""
     path = Path(item).expanduser()
     if path.is_file():
         return [(path.stem, path)]
@@ -140,7 +138,7 @@ def _expand(item: str | Path) -> list[tuple[str, Path]]:
         found = [p for p in found if p.suffix.lower() in _EXTENSIONS]
         if not found:
             raise DuGIError(
-                f'folder {path} holds neither image nor video: looked for {known}'
+                f'folder {path} contains neither image nor video: looked for {known}'
             )
         return [(p.with_suffix('').as_posix(), path / p) for p in found]
     if glob.has_magic(str(path)):
@@ -159,17 +157,17 @@ def _expand(item: str | Path) -> list[tuple[str, Path]]:
 
 
 def find_sources(inputs: Input | Sequence[Input]) -> list[Source]:
-    """Resolve what a user gave to files and arrays with unique names.
+    """Resolve the inputs of a run to files and arrays with unique names.
 
-    Files of a folder are found at any depth and keep their relative path as name. A
-    name that comes again gets a number.
+    Files of a folder are found at any depth and keep their relative path as name.
+    Repeated names get a number.
 
     Args:
         inputs: A file, folder, glob, video or array, or a list of these.
 
     Raises:
-        DuGIError: If a path does not exist, a folder or glob holds nothing, or an array
-            is no image.
+        DuGIError: If a path does not exist, a folder or glob is empty, or an array is
+            not an image.
     """
     items = inputs if isinstance(inputs, (list, tuple)) else [inputs]
     sources, taken = [], set()
@@ -194,3 +192,69 @@ def find_sources(inputs: Input | Sequence[Input]) -> list[Source]:
     if not sources:
         raise DuGIError('the list of inputs is empty: give at least one image')
     return sources
+
+
+def transform_name(step: dict) -> str:
+    """Class name of a transform, without scope."""
+    return str(step['type']).rsplit('.', 1)[-1]
+
+
+class PredictPipeline:
+    """A config's test pipeline without labels, for files and arrays.
+
+    Args:
+        config: Its ``test_dataloader`` (or ``val_dataloader``, or ``val_pipeline``)
+            contains the pipeline.
+
+    Attributes:
+        reader: Converts arrays as the pipeline's first step converts files.
+        label_transforms: Configs of the omitted transforms by name.
+
+    Raises:
+        DuGIError: If there is no pipeline, or its first step does not load infrared
+            images.
+    """
+
+    def __init__(self, config: Config) -> None:
+        dataloader = config.get('test_dataloader') or config.get('val_dataloader')
+        steps = dataloader.dataset.get('pipeline') if dataloader else None
+        load, *steps = steps or config.get('val_pipeline') or [dict(type='none')]
+        options = dict(load.get('backend_args') or {})
+        infrared = options.pop('backend', None) == 'infrared'
+        if not infrared and transform_name(load) != 'LoadInfraredImage':
+            raise DuGIError(
+                f'config {config.filename} has no test pipeline that loads infrared '
+                "images: begin test_dataloader.dataset.pipeline with dict(type='Load"
+                "ImageFromFile', backend_args=dict(backend='infrared'))"
+            )
+        self.label_transforms = {
+            transform_name(step): step
+            for step in steps
+            if transform_name(step) in LABEL_TRANSFORMS
+        }
+        with DefaultScope.overwrite_default_scope(config.default_scope):
+            self.load = TRANSFORMS.build(load)
+            self.rest = Compose(
+                [s for s in steps if transform_name(s) not in LABEL_TRANSFORMS]
+            )
+        self.reader = self.load
+        if infrared:
+            channels = 3 if load.get('color_type', 'color') == 'color' else 1
+            self.reader = InfraredReader(channels, **options)
+
+    def __call__(self, image: InputImage) -> tuple[dict, ndarray]:
+        """Load one image and run the pipeline.
+
+        Returns:
+            The packed sample, and the image as loaded, ``(H, W)`` or ``(H, W, C)``.
+        """
+        if image.pixels is None:
+            results = self.load(dict(img_path=image.source))
+        else:
+            pixels = self.reader.convert(image.pixels, image.name)
+            shape = pixels.shape[:2]
+            results = dict(
+                img=pixels, img_path=image.source, img_shape=shape, ori_shape=shape
+            )
+        pixels = results['img']
+        return self.rest(results), pixels

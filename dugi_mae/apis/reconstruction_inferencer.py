@@ -11,10 +11,13 @@ from mmengine.config import Config
 from numpy import ndarray
 
 from dugi_mae.apis.build import build_model, check_inferencer, open_config
-from dugi_mae.apis.inputs import Input, InputImage
-from dugi_mae.apis.pipeline import PredictPipeline
+from dugi_mae.apis.inputs import Input, InputImage, PredictPipeline
 from dugi_mae.apis.run import Run
-from dugi_mae.evaluation import ReconstructionMetric
+from dugi_mae.evaluation.reconstruction import (
+    ReconstructionErrors,
+    mean_errors,
+    reconstruction_errors,
+)
 from dugi_mae.models.autoencoder import Reconstruction
 from dugi_mae.ops import TokenMask, patch_grid
 from dugi_mae.visualization import draw_reconstruction
@@ -22,17 +25,18 @@ from dugi_mae.visualization import draw_reconstruction
 
 @dataclass(frozen=True)
 class ReconstructionResult:
-    """What the model makes of one image, as the pipeline has resized and cropped it.
+    """Reconstruction of one image, as the pipeline has resized and cropped it.
 
     Errors are mean squared errors on masked pixels in the units of the model's
-    normalised input, as ``tools/test.py`` reports them.
+    normalized input, as ``tools/test.py`` reports them.
 
     Attributes:
         name: Its name in the run, see :class:`~dugi_mae.apis.inputs.InputImage`.
-        source: The file it is from, or ``'array'``.
+        source: Its file, or ``'array'``.
         frame: Number in a video, or ``None``.
         image: ``(H, W, C)`` uint8.
-        reconstruction: ``(H, W, C)`` uint8, masked places painted by the decoder.
+        reconstruction: ``(H, W, C)`` uint8: the image, and at masked places the
+            decoder's prediction.
         visible: ``(H, W)`` boolean, what the encoder saw.
         masked_mse: Error of the model.
         mean_fill_mse: Error of filling with the image's mean.
@@ -50,25 +54,23 @@ class ReconstructionResult:
     nearest_fill_mse: float
 
     def describe(self) -> dict:
-        """What the JSON says of it: size and errors."""
+        """Return the entry of the JSON: size and errors."""
         height, width = self.visible.shape
-        errors = ('masked_mse', 'mean_fill_mse', 'nearest_fill_mse')
-        return dict(
-            width=width, height=height, **{key: getattr(self, key) for key in errors}
-        )
+        errors = {key: getattr(self, key) for key in ReconstructionErrors._fields}
+        return dict(width=width, height=height, **errors)
 
 
 class ReconstructionInferencer:
     """Mask images and reconstruct them with a pre-training model.
 
     Args:
-        config: A config of ``configs/pretrain`` or its path. Its test pipeline says how
-            images are read, resized and cropped.
+        config: A config of ``configs/pretrain`` or its path. Its test pipeline
+            determines how images are read, resized and cropped.
         checkpoint: What ``tools/train.py`` wrote for it; every tensor must fit.
         device: Such as ``'cpu'`` or ``'cuda:0'``; ``None`` takes a GPU if there is one.
 
     Attributes:
-        report: What the JSON of the last run holds; ``failed`` lists what was left out.
+        report: Content of the last run's JSON; ``failed`` lists what was skipped.
 
     Example:
         >>> inferencer = ReconstructionInferencer(config, 'epoch_16.pth')
@@ -102,11 +104,11 @@ class ReconstructionInferencer:
                 BGR order, 8-bit, 16-bit or float), or a list of these.
             out_dir: Folder for ``results.json`` and ``panels/``; ``None`` writes
                 nothing.
-            batch_size: Neighbouring images of equal size that share a batch.
+            batch_size: Maximum number of images of equal size in a batch.
 
         Raises:
-            DuGIError: If nothing can be used. Single images that cannot are left out,
-                logged and listed in ``report['failed']``.
+            DuGIError: If no input can be used. Single images that cannot be used are
+                skipped, logged and listed in ``report['failed']``.
         """
         return list(self.stream(inputs, out_dir, batch_size))
 
@@ -116,13 +118,13 @@ class ReconstructionInferencer:
         out_dir: str | Path | None = None,
         batch_size: int = 1,
     ) -> Iterator[ReconstructionResult]:
-        """As a call, but yield each result and forget it.
+        """Like a call, but yield the results one by one without keeping them.
 
         The JSON is written when the iteration ends, also early.
         """
-        metric = ReconstructionMetric(self.model.head.patch_size)
         with Run(inputs, out_dir, self.settings) as run:
             self.report = run.report
+            all_errors = []
 
             def prepare(image: InputImage) -> tuple[InputImage, torch.Tensor]:
                 return image, self.pipeline(image)[0]['inputs']
@@ -134,7 +136,17 @@ class ReconstructionInferencer:
                 images, pixels = zip(*batch, strict=True)
                 parts = self._reconstruct(torch.stack(pixels))
                 for image, part in zip(images, parts, strict=True):
-                    result = self._result(image, part, metric)
+                    errors = self._errors(part)
+                    all_errors.append(errors)
+                    result = ReconstructionResult(
+                        image.name,
+                        image.source,
+                        image.frame,
+                        self._to_grey(part.images[0]),
+                        self._to_grey(part.composite[0]),
+                        part.visible[0, 0].cpu().numpy() > 0,
+                        *errors,
+                    )
                     run.add(
                         image,
                         result.describe(),
@@ -144,10 +156,10 @@ class ReconstructionInferencer:
                         ),
                     )
                     yield result
-            run.add_metrics(metric.compute_metrics(metric.results))
+            run.add_metrics(mean_errors(all_errors))
 
     def _reconstruct(self, pixels: torch.Tensor) -> list[Reconstruction]:
-        """Reconstructions of batch size 1, ``(B, C, H, W)`` in 0..255 going in."""
+        """Reconstruct ``(B, C, H, W)`` in 0..255, and split the batch into images."""
         data = dict(inputs=pixels, data_samples=None)
         inputs = self.model.data_preprocessor(data)['inputs']
         *maps, token_mask = self.model.reconstruct(inputs)
@@ -159,30 +171,16 @@ class ReconstructionInferencer:
             for i in range(len(inputs))
         ]
 
-    def _result(
-        self, image: InputImage, part: Reconstruction, metric: ReconstructionMetric
-    ) -> ReconstructionResult:
-        """Score one image and bring it back to grey values."""
-        grid = patch_grid(part.images, metric.patch_size)
-        sample = dict(
-            image=part.images[0],
-            prediction=part.prediction[0],
-            token_mask=part.token_mask.mask[0].reshape(grid),
-        )
-        metric.process({}, [sample])
-        original, painted = (self._to_grey(x[0]) for x in (part.images, part.composite))
-        return ReconstructionResult(
-            image.name,
-            image.source,
-            image.frame,
-            original,
-            painted,
-            part.visible[0, 0].cpu().numpy() > 0,
-            *metric.results[-1],
+    def _errors(self, part: Reconstruction) -> ReconstructionErrors:
+        """Evaluate one image."""
+        patch_size = self.model.head.patch_size
+        mask = part.token_mask.mask.reshape(patch_grid(part.images, patch_size))
+        return reconstruction_errors(
+            part.images[0], part.prediction[0], mask, patch_size
         )
 
     def _to_grey(self, image: torch.Tensor) -> ndarray:
-        """Undo the preprocessor's normalisation, ``(C, H, W)`` -> ``(H, W, C)``."""
+        """Undo the preprocessor's normalization, ``(C, H, W)`` -> ``(H, W, C)``."""
         preprocessor = self.model.data_preprocessor
         pixels = image.float() * preprocessor.std + preprocessor.mean
         pixels = pixels.round().clamp(0, 255).byte()

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from dugi_mae.apis.inputs import Input, InputImage, find_sources
 from dugi_mae.errors import DuGIError
-from dugi_mae.files import make_folder
+from dugi_mae.files import atomic_write, make_folder
 
 Sample = TypeVar('Sample')
 
@@ -25,7 +25,7 @@ class Run:
     """What every inferencer does around its model.
 
     A context manager: leaving it, also early, writes ``results.json``. An image that
-    cannot be used is listed there under ``failed`` and the run goes on.
+    cannot be used is listed there under ``failed`` and the run continues.
 
     Args:
         inputs: See :func:`~dugi_mae.apis.inputs.find_sources`.
@@ -34,7 +34,7 @@ class Run:
 
     Attributes:
         report: What the JSON holds.
-        counts: Number of images in each source, as far as the headers of videos tell.
+        counts: Number of images in each source; of a video as its header states.
         total: Their sum.
     """
 
@@ -56,23 +56,23 @@ class Run:
     def __exit__(self, *_) -> None:
         if self.out_dir is not None:
             text = json.dumps(self.report, indent=1, allow_nan=False)
-            (self.out_dir / 'results.json').write_text(text + '\n', encoding='utf-8')
+            atomic_write(f'{text}\n'.encode(), self.out_dir / 'results.json')
 
     def _fail(self, name: str, error: DuGIError) -> None:
         self.report['failed'].append(dict(name=name, reason=str(error)))
-        print_log(f'{name} is left out: {error}', 'current', logging.WARNING)
+        print_log(f'{name} is skipped: {error}', 'current', logging.WARNING)
 
     def _images(self) -> Iterator[InputImage]:
         start = 0
         for source, count in zip(self.sources, self.counts, strict=True):
             try:
                 for image in source.images(start):
-                    told = image.index < start + count
-                    yield image if told else image._replace(index=None)
+                    known = image.index < start + count
+                    yield image if known else image._replace(index=None)
             except DuGIError as error:
                 self._fail(source.name, error)
-            # Not what the video gave: the places of the images after one that breaks
-            # off stay.
+            # Not the number of decoded frames: a truncated video must not shift the
+            # positions of the images after it.
             start += count
 
     def batches(
@@ -81,15 +81,15 @@ class Run:
         batch_size: int,
         kind: Callable[[Sample], Hashable],
     ) -> Iterator[list[Sample]]:
-        """Prepare the images and group neighbours of one kind.
+        """Prepare the images and batch neighbours of one kind.
 
         Args:
             prepare: Makes a sample of an image; may raise :class:`DuGIError`.
-            batch_size: Most samples of a batch.
-            kind: Only samples for which it returns the same share a batch.
+            batch_size: Maximum number of samples in a batch.
+            kind: Only samples with equal results of this function share a batch.
 
         Raises:
-            DuGIError: In the end, if not one image could be used.
+            DuGIError: At the end, if no image could be used.
         """
         if batch_size < 1:
             raise DuGIError(f'batch_size={batch_size} must be at least 1')
@@ -122,13 +122,13 @@ class Run:
     def add(
         self, image: InputImage, entry: dict, folder: str, draw: Callable[[], ndarray]
     ) -> None:
-        """Write down one result.
+        """Record one result.
 
         Args:
-            image: What it is the result of.
-            entry: What the JSON says of it.
-            folder: Where pictures go, below the output folder.
-            draw: Makes the picture, ``(H, W, 3)`` uint8 RGB; called only when one is
+            image: The image.
+            entry: Its entry in the JSON.
+            folder: Folder of the pictures, relative to the output folder.
+            draw: Returns the picture, ``(H, W, 3)`` uint8 RGB; called only if it is
                 written.
         """
         where = dict(name=image.name, source=image.source, frame=image.frame)
@@ -139,12 +139,12 @@ class Run:
         self.report['images'].append(entry)
 
     def add_metrics(self, metrics: dict[str, float]) -> None:
-        """Write down the scores of the whole run."""
+        """Record the metrics of the run."""
         self.report['metrics'] = finite(metrics)
 
 
 def finite(entry: dict) -> dict:
-    """What JSON has numbers for: ``None`` in place of NaN and infinity."""
+    """Replace NaN and infinity, which JSON does not have, by ``None``."""
     return {
         key: None if isinstance(value, float) and not math.isfinite(value) else value
         for key, value in entry.items()
@@ -152,11 +152,13 @@ def finite(entry: dict) -> dict:
 
 
 def write_picture(path: Path, picture: ndarray) -> None:
-    """Write ``(H, W, 3)`` uint8 RGB as PNG; its folder is made.
+    """Write ``(H, W, 3)`` uint8 RGB as PNG and create its folder.
 
     Raises:
-        DuGIError: If that is not possible.
+        DuGIError: If it cannot be written.
     """
     make_folder(path.parent)
     if not cv2.imwrite(str(path), picture[..., ::-1]):
-        raise DuGIError(f'picture {path} cannot be written: check space and rights')
+        raise DuGIError(
+            f'picture {path} cannot be written: check free space and permissions'
+        )

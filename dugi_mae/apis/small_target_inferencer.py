@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,10 +13,18 @@ from numpy import ndarray
 from torch import Tensor
 
 from dugi_mae.apis.build import build_model, check_inferencer, open_config
-from dugi_mae.apis.inputs import Input, InputImage
-from dugi_mae.apis.pipeline import PredictPipeline
+from dugi_mae.apis.inputs import (
+    Input,
+    InputImage,
+    PredictPipeline,
+    transform_name,
+)
 from dugi_mae.apis.run import Run
-from dugi_mae.apis.small_target_result import SmallTargetResult
+from dugi_mae.apis.small_target_result import (
+    GroundTruth,
+    GroundTruthMasks,
+    SmallTargetResult,
+)
 from dugi_mae.apis.tiling import check_tiling, predict_tiled
 from dugi_mae.errors import DuGIError
 from dugi_mae.evaluation.small_target import (
@@ -26,48 +34,62 @@ from dugi_mae.evaluation.small_target import (
 )
 from dugi_mae.visualization import draw_small_targets
 
-if TYPE_CHECKING:  # it imports mmseg
-    from dugi_mae.apis.truth import Truth
+#: Settings of the config's SmallTargetMetric that apply here too, with their defaults.
+METRIC_OPTIONS = dict(distance=3.0, fa_match='component', empty='skip')
 
 
 class Sample(NamedTuple):
-    """An image on its way into the model.
+    """An image ready for the model.
 
     Attributes:
-        image: Where it is from.
+        image: The image.
         grey: ``(H, W)`` uint8 as loaded.
-        packed: What the pipeline made of it.
-        truth: ``(H, W)`` boolean, or ``None``.
+        packed: Output of the pipeline.
+        gt: ``(H, W)`` boolean, or ``None``.
     """
 
     image: InputImage
     grey: ndarray
     packed: dict
-    truth: ndarray | None
+    gt: ndarray | None
+
+
+def metric_options(config: Config) -> dict:
+    """Options of a config's :class:`SmallTargetMetric`, see :data:`METRIC_OPTIONS`."""
+    evaluator = config.get('test_evaluator') or config.get('val_evaluator') or []
+    for metric in evaluator if isinstance(evaluator, list) else [evaluator]:
+        if transform_name(metric) == 'SmallTargetMetric':
+            return {k: metric.get(k, v) for k, v in METRIC_OPTIONS.items()}
+    return METRIC_OPTIONS
 
 
 class SmallTargetInferencer:
     """Find small targets with any two-class mmseg model of ours.
 
+    Hits, misses and metrics follow the config's ``SmallTargetMetric``: its
+    ``distance``, ``fa_match`` and ``empty`` apply.
+
     Args:
         config: A config of ``configs/small_target`` or ``configs/segmentation``, or its
-            path. Its test pipeline says how images are read and enlarged.
+            path. Its test pipeline determines how images are read and enlarged.
         checkpoint: What ``tools/train.py`` wrote for it; every tensor must fit.
         device: Such as ``'cpu'`` or ``'cuda:0'``; ``None`` takes a GPU if there is one.
         tile: Side of the tiles in which large images are predicted, in pixels of the
             model's input (after the pipeline has enlarged it), a multiple of 32.
-            ``None`` predicts the whole image at once, as ``tools/test.py`` does.
-        overlap: Pixels that neighbouring tiles share, a multiple of 32. Tiles see less
-            of the scene than the whole image shows: a model with global attention gives
-            slightly other results, see :func:`~dugi_mae.apis.tiling.predict_tiled`.
-        threshold: Probability above which a pixel is target.
+            ``None`` predicts the full image at once, as ``tools/test.py`` does.
+        overlap: Overlap of neighbouring tiles in pixels, a multiple of 32. A tile shows
+            less of the scene than the full image: results of a model with global
+            attention differ slightly, see
+            :func:`~dugi_mae.apis.tiling.predict_tiled`.
+        threshold: Probability above which a pixel is target; ``None`` takes that of the
+            config's decode head.
 
     Attributes:
-        report: What the JSON of the last run holds; ``failed`` lists what was left out.
+        report: Content of the last run's JSON; ``failed`` lists what was skipped.
 
     Example:
         >>> inferencer = SmallTargetInferencer(config, 'iter_2000.pth')
-        >>> results = inferencer('images', out_dir='results', truth='masks')
+        >>> results = inferencer('images', out_dir='results', gt='masks')
         >>> results[0].boxes, results[0].scores
     """
 
@@ -78,12 +100,12 @@ class SmallTargetInferencer:
         device: str | torch.device | None = None,
         tile: int | None = None,
         overlap: int = 64,
-        threshold: float = 0.5,
+        threshold: float | None = None,
     ) -> None:
         if tile is not None:
             check_tiling(tile, overlap)
-        if not 0 < threshold < 1:
-            raise DuGIError(f'threshold={threshold} must lie between 0 and 1')
+        if threshold is not None and not 0 < threshold < 1:
+            raise DuGIError(f'threshold={threshold}: choose a value between 0 and 1')
         config = open_config(config)
         check_inferencer(config, type(self).__name__)
         self.pipeline = PredictPipeline(config)
@@ -95,13 +117,17 @@ class SmallTargetInferencer:
             )
         self.tile = tile
         self.overlap = overlap
-        self.threshold = threshold
+        # Heads with two output channels have none: the larger logit wins.
+        own = getattr(self.model.decode_head, 'threshold', None) or 0.5
+        self.threshold = own if threshold is None else threshold
+        self.matching = metric_options(config)
         self.settings = dict(
             config=config.filename,
             checkpoint=str(checkpoint),
-            threshold=threshold,
+            threshold=self.threshold,
             tile=tile,
             overlap=overlap if tile else None,
+            **self.matching,
         )
         self.report: dict = {}
 
@@ -109,7 +135,7 @@ class SmallTargetInferencer:
         self,
         inputs: Input | Sequence[Input],
         out_dir: str | Path | None = None,
-        truth: Truth | None = None,
+        gt: GroundTruth | None = None,
         batch_size: int = 1,
     ) -> list[SmallTargetResult]:
         """Predict and keep all results; :meth:`stream` is for long videos.
@@ -119,37 +145,44 @@ class SmallTargetInferencer:
                 BGR order, 8-bit, 16-bit or float), or a list of these.
             out_dir: Folder for ``results.json`` and ``overlays/``; ``None`` writes
                 nothing.
-            truth: True masks, see :class:`~dugi_mae.apis.truth.TruthMasks`.
-            batch_size: Neighbouring images of equal size that share a batch.
+            gt: True masks, see
+                :class:`~dugi_mae.apis.small_target_result.GroundTruthMasks`.
+            batch_size: Maximum number of images of equal size in a batch.
 
         Raises:
-            DuGIError: If nothing can be used. Single images that cannot are left out,
-                logged and listed in ``report['failed']``.
+            DuGIError: If no input can be used. Single images that cannot be used are
+                skipped, logged and listed in ``report['failed']``.
         """
-        return list(self.stream(inputs, out_dir, truth, batch_size))
+        return list(self.stream(inputs, out_dir, gt, batch_size))
 
     def stream(
         self,
         inputs: Input | Sequence[Input],
         out_dir: str | Path | None = None,
-        truth: Truth | None = None,
+        gt: GroundTruth | None = None,
         batch_size: int = 1,
     ) -> Iterator[SmallTargetResult]:
-        """As a call, but yield each result and forget it.
+        """Like a call, but yield the results one by one without keeping them.
 
         The JSON is written when the iteration ends, also early.
         """
         run = Run(inputs, out_dir, self.settings)
-        masks = self._open_truth(truth, run.total)
+        masks = None
+        if gt is not None:
+            loader = self.pipeline.label_transforms.get('LoadTargetMask')
+            loader = loader or dict(type='LoadTargetMask')
+            masks = GroundTruthMasks(gt, run.sources, run.total, loader)
+        distance, fa_match, empty = (self.matching[key] for key in METRIC_OPTIONS)
         with run:
             self.report = run.report
-            totals = SmallTargetTotals()
+            totals = SmallTargetTotals(empty)
 
             def prepare(image: InputImage) -> Sample:
                 packed, pixels = self.pipeline(image)
-                true = masks(image, pixels.shape[:2]) if masks else None
-                grey = np.rint(pixels[..., 0]).astype(np.uint8)
-                return Sample(image, grey, packed, true)
+                height, width = shape = pixels.shape[:2]
+                grey = np.rint(pixels.reshape(height, width, -1)[..., 0])
+                true = masks(image, shape) if masks else None
+                return Sample(image, grey.astype(np.uint8), packed, true)
 
             def kind(sample: Sample) -> tuple:
                 return sample.packed['inputs'].shape, sample.grey.shape
@@ -158,7 +191,7 @@ class SmallTargetInferencer:
                 probabilities = self._probabilities([s.packed for s in batch])
                 for sample, probability in zip(batch, probabilities, strict=True):
                     result = SmallTargetResult.from_probability(
-                        sample.image, probability, self.threshold, sample.truth
+                        sample.image, probability, self.threshold, sample.gt, distance
                     )
                     run.add(
                         sample.image,
@@ -168,25 +201,22 @@ class SmallTargetInferencer:
                             s.grey, r.mask, r.match
                         ),
                     )
-                    if sample.truth is not None:
-                        counts = count_image(result.mask, sample.truth, probability)
+                    if sample.gt is not None:
+                        counts = count_image(
+                            result.mask,
+                            sample.gt,
+                            probability,
+                            distance=distance,
+                            fa_match=fa_match,
+                        )
                         totals.add(counts)
                     yield result
             if masks:
                 run.add_metrics(in_field_units(totals.scores()))
 
-    def _open_truth(self, truth: Truth | None, total: int):
-        if truth is None:
-            return None
-        from dugi_mae.apis.truth import LoadTargetMask, TruthMasks
-
-        step = dict(self.pipeline.label_transforms.get('LoadTargetMask', {}))
-        step.pop('type', None)
-        return TruthMasks(truth, total, LoadTargetMask(**step))
-
     @torch.no_grad()
     def _probabilities(self, packed: list[dict]) -> list[ndarray]:
-        """Target probability of images of one size, ``(H, W)`` float32 each."""
+        """Predict images of one size; returns ``(H, W)`` float32 probabilities."""
         batch = {key: [p[key] for p in packed] for key in ('inputs', 'data_samples')}
         data = self.model.data_preprocessor(batch, False)
         images, samples = data['inputs'], data['data_samples']
@@ -194,7 +224,7 @@ class SmallTargetInferencer:
             logits = self.model.inference(images, [s.metainfo for s in samples])
         else:
             logits = predict_tiled(self._decode, images, self.tile, self.overlap)
-        # mmseg's own way back to the image's size; one channel comes as probability.
+        # mmseg resizes to the image's size; one channel comes as probability.
         maps = [
             sample.seg_logits.data
             for sample in self.model.postprocess_result(logits, samples)
@@ -205,5 +235,5 @@ class SmallTargetInferencer:
         ]
 
     def _decode(self, images: Tensor) -> Tensor:
-        """Logits of a tile at its own size, ``(B, C, h, w)`` -> ``(B, K, h, w)``."""
+        """Predict the logits of a tile, ``(B, C, h, w)`` -> ``(B, K, h, w)``."""
         return self.model.encode_decode(images, [dict(img_shape=images.shape[-2:])])

@@ -1,32 +1,39 @@
-"""What the small-target inferencer gives for one image."""
+"""Results of the small-target inferencer, and the ground truth to compare with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from mmengine.registry import TRANSFORMS, DefaultScope
 from numpy import ndarray
-from skimage import measure
 
-from dugi_mae.apis.inputs import InputImage
+from dugi_mae.apis.inputs import InputImage, Source
+from dugi_mae.errors import DuGIError
 from dugi_mae.evaluation.target_matching import (
+    Components,
     TargetMatch,
     find_components,
     match_targets,
 )
+from dugi_mae.files import found_instead, images_by_stem
+
+#: Ground truth: a folder of masks, one mask, or a list with one mask per image.
+GroundTruth = str | Path | ndarray | Sequence[str | Path | ndarray]
 
 
 @dataclass(frozen=True)
 class SmallTargetResult:
-    """What the model finds in one image, at the image's own resolution.
+    """Targets that the model finds in one image, at the image's own resolution.
 
-    A target is an 8-connected part of the mask. Targets are in raster order of their
-    first pixel.
+    A target is an 8-connected component of the mask. Targets are in raster order of
+    their first pixel.
 
     Attributes:
         name: Its name in the run, see :class:`~dugi_mae.apis.inputs.InputImage`.
-        source: The file it is from, or ``'array'``.
+        source: Its file, or ``'array'``.
         frame: Number in a video, or ``None``.
         probability: ``(H, W)`` float32.
         mask: ``(H, W)`` boolean, where the probability exceeds the threshold.
@@ -35,7 +42,7 @@ class SmallTargetResult:
             first pixel.
         scores: ``(n,)`` float, highest probability in each target.
         areas: ``(n,)`` int, pixels of each target.
-        match: Comparison with the truth, ``None`` without one.
+        match: Comparison with the ground truth, ``None`` without one.
     """
 
     name: str
@@ -55,69 +62,157 @@ class SmallTargetResult:
         image: InputImage,
         probability: ndarray,
         threshold: float,
-        truth: ndarray | None = None,
+        gt: ndarray | None = None,
+        distance: float = 3.0,
     ) -> SmallTargetResult:
         """Find the targets in a probability map.
 
         Args:
-            image: Where the map is from.
+            image: The image.
             probability: ``(H, W)`` float32.
             threshold: Probability above which a pixel is target.
-            truth: ``(H, W)`` boolean to compare with.
+            gt: ``(H, W)`` boolean to compare with.
+            distance: See :func:`~dugi_mae.evaluation.target_matching.match_targets`.
         """
         mask = probability > threshold
-        components, _ = find_components(mask)
-        regions = measure.regionprops(components, intensity_image=probability)
-        boxes = [_box(r) for r in regions]
-        centroids = [r.centroid[::-1] for r in regions]
+        found = find_components(mask)
+        scores = np.zeros(len(found.areas))
+        np.maximum.at(scores, found.ids[mask] - 1, probability[mask])
         return cls(
             name=image.name,
             source=image.source,
             frame=image.frame,
             probability=probability,
             mask=mask,
-            boxes=np.array(boxes, int).reshape(-1, 4),
-            centroids=np.array(centroids, float).reshape(-1, 2),
-            scores=np.array([r.intensity_max for r in regions], float),
-            areas=np.array([r.area for r in regions], int),
-            match=None if truth is None else match_targets(mask, truth),
+            boxes=found.boxes,
+            centroids=found.centroids,
+            scores=scores,
+            areas=found.areas,
+            match=None if gt is None else match_targets(mask, gt, distance),
         )
 
     def describe(self) -> dict:
-        """What the JSON says of it; with a truth also hits and misses."""
+        """Return the entry of the JSON; with a ground truth also hits and misses."""
         height, width = self.mask.shape
-        targets = [
-            dict(
-                box=box.tolist(),
-                centroid=_rounded(centroid),
-                score=round(float(score), 4),
-                area=int(area),
-            )
-            for box, centroid, score, area in zip(
-                self.boxes, self.centroids, self.scores, self.areas, strict=True
-            )
-        ]
+        targets = _regions(self)
+        for target, score in zip(targets, self.scores, strict=True):
+            target['score'] = round(float(score), 4)
         entry = dict(width=width, height=height, targets=targets)
         if self.match is not None:
             for number, target in enumerate(targets, start=1):
                 target['hit'] = number in self.match.labels
-            entry['misses'] = [
-                dict(
-                    box=_box(region),
-                    centroid=_rounded(region.centroid[::-1]),
-                    area=int(region.area),
-                )
-                for region in measure.regionprops(self.match.true)
-                if region.label in self.match.misses
-            ]
+            regions = _regions(self.match.gt)
+            entry['misses'] = [regions[number - 1] for number in self.match.misses]
         return entry
 
 
-def _box(region) -> list[int]:
-    """``x1, y1, x2, y2`` of a scikit-image region."""
-    top, left, bottom, right = region.bbox
-    return [left, top, right, bottom]
+def _regions(found: SmallTargetResult | Components) -> list[dict]:
+    """Box, centroid and area of each component, as the JSON lists them."""
+    return [
+        dict(
+            box=box.tolist(),
+            centroid=[round(float(x), 2) for x in centroid],
+            area=int(area),
+        )
+        for box, centroid, area in zip(
+            found.boxes, found.centroids, found.areas, strict=True
+        )
+    ]
 
 
-def _rounded(point: Iterable[float]) -> list[float]:
-    return [round(float(x), 2) for x in point]
+class GroundTruthMasks:
+    """Finds the true mask of each image of a run.
+
+    Args:
+        gt: A folder with masks named like the images (``NAME.png`` or
+            ``NAME_pixels0.png``; frames of a video are ``VIDEO_000000`` and so on), or
+            a file or array for a single image, or a list of files and arrays in the
+            order of the images.
+        sources: Inputs of the run.
+        total: Number of images of the run.
+        loader: Config of the transform that reads mask files.
+
+    Raises:
+        DuGIError: If a folder or file does not exist, two inputs would share a mask, or
+            a list has another length.
+    """
+
+    def __init__(
+        self, gt: GroundTruth, sources: Sequence[Source], total: int, loader: dict
+    ) -> None:
+        from dugi_mae.mm.datasets.sirst import MASK_SUFFIXES  # it imports mmseg
+
+        with DefaultScope.overwrite_default_scope('mmseg'):
+            self.loader = TRANSFORMS.build(loader)
+        self.suffixes = MASK_SUFFIXES
+        self.folder = None
+        if isinstance(gt, (str, Path)) and not Path(gt).is_file():
+            self.folder = Path(gt)
+            self.masks = images_by_stem(self.folder, 'correct gt')
+            _check_stems(sources, self.folder)
+            return
+        self.masks = gt if isinstance(gt, (list, tuple)) else [gt]
+        if len(self.masks) != total:
+            raise DuGIError(
+                f'gt has {len(self.masks)} masks for {total} images: give one for '
+                'each, in their order, or a folder'
+            )
+
+    def _find(self, image: InputImage) -> str | Path | ndarray:
+        if self.folder is None:
+            if image.index is None:
+                raise DuGIError(
+                    f'image {image.name} has no mask in the list: the header of '
+                    f'{image.source} states fewer frames, give a folder of masks'
+                )
+            return self.masks[image.index]
+        stem = Path(image.source).stem if image.frame is None else Path(image.name).name
+        found = [stem + s for s in self.suffixes if stem + s in self.masks]
+        if not found:
+            raise DuGIError(
+                f'image {image.name} has no mask in {self.folder}'
+                f'{found_instead(self.folder, stem)}: name it '
+                f'{" or ".join(f"{stem}{s}.png" for s in self.suffixes)}, all black if '
+                'there is no target'
+            )
+        if len(found) > 1:
+            raise DuGIError(
+                f'image {image.name} has two masks in {self.folder}, {found[0]} and '
+                f'{found[1]}: remove one of them'
+            )
+        return self.masks[found[0]]
+
+    def __call__(self, image: InputImage, shape: tuple[int, int]) -> ndarray:
+        """Return the mask of an image, ``(H, W)`` boolean.
+
+        Args:
+            image: The image.
+            shape: Its height and width.
+
+        Raises:
+            DuGIError: If there is no mask, or it is damaged or of another size.
+        """
+        mask = self._find(image)
+        if not isinstance(mask, ndarray):
+            results = dict(
+                seg_map_path=str(mask), img_path=image.source, ori_shape=shape
+            )
+            return self.loader.transform(results)['gt_seg_map'] > 0
+        if mask.shape != tuple(shape):
+            raise DuGIError(
+                f'mask of {image.name} has shape {mask.shape}, its image {shape}: give '
+                'an (H, W) array of the size of the image'
+            )
+        return mask > 0
+
+
+def _check_stems(sources: Sequence[Source], folder: Path) -> None:
+    """Raise if two different files would share a mask of a folder."""
+    known: dict[str, Path] = {}
+    for path in (source.path for source in sources if source.path is not None):
+        other = known.setdefault(path.stem, path)
+        if other.resolve() != path.resolve():
+            raise DuGIError(
+                f'{other} and {path} would share the mask {path.stem} of {folder}: run '
+                'them separately, or give gt as a list with one mask per image'
+            )

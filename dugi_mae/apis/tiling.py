@@ -1,4 +1,4 @@
-"""Run a dense model over a large image tile by tile, with seams that do not show."""
+"""Run a dense model over a large image tile by tile, without visible seams."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dugi_mae.errors import DuGIError
 
-#: Stride of the coarsest map of our models: they are shift-equivariant by this only.
+#: Stride of the coarsest map of our models: they are equivariant to shifts by it.
 STRIDE = 32
 
 
@@ -18,10 +18,10 @@ class Tile(NamedTuple):
     """One tile along one axis, in pixels; stops are exclusive.
 
     Attributes:
-        start: First pixel that the model sees.
-        stop: End of what it sees.
+        start: First input pixel.
+        stop: End of the input.
         keep_start: First pixel whose output is kept.
-        keep_stop: End of what is kept.
+        keep_stop: End of the kept output.
     """
 
     start: int
@@ -31,7 +31,7 @@ class Tile(NamedTuple):
 
 
 def check_tiling(tile: int, overlap: int, stride: int = STRIDE) -> None:
-    """Raise unless tiles of this size can be laid on the model's grid.
+    """Raise unless tiles of this size fit the grid of the model.
 
     Raises:
         DuGIError: If a size is not a multiple of ``stride``, the tile is smaller than
@@ -53,10 +53,10 @@ def check_tiling(tile: int, overlap: int, stride: int = STRIDE) -> None:
 def tile_axis(length: int, tile: int, overlap: int, stride: int = STRIDE) -> list[Tile]:
     """Cover one axis with tiles.
 
-    Every start is a multiple of ``stride``, so each tile lies on the model's grid as
-    the whole image would. The last tile ends with the image, so it meets the border as
-    the whole image does; it may be up to ``stride - 1`` pixels shorter. The parts that
-    are kept cover the axis exactly once; inner seams lie in the middle of an overlap.
+    Every start is a multiple of ``stride``, so each tile lies on the same grid as the
+    full image. The last tile ends with the image, so that both have the same border; it
+    may be up to ``stride - 1`` pixels shorter. The kept parts cover the axis exactly
+    once; inner seams lie in the middle of an overlap.
 
     Args:
         length: Pixels of the axis.
@@ -89,23 +89,23 @@ def predict_tiled(
 
     Every output pixel comes from exactly one tile, at least ``overlap / 2`` pixels away
     from any border of that tile that is not one of the image. The result equals
-    ``predict(images)`` for a model that looks no further than that, pads with zeros and
-    is equivariant to shifts by ``stride``. Attention over the whole image, position
-    embeddings and pooling to a fixed size look further: with those the result is an
-    approximation, better with larger tiles and overlaps.
+    ``predict(images)`` for a model whose receptive field reaches no further, that pads
+    with zeros and is equivariant to shifts by ``stride``. With global attention,
+    position embeddings or pooling to a fixed size the result is an approximation, which
+    improves with larger tiles and overlaps.
 
     Args:
         predict: ``(B, C, h, w)`` -> ``(B, K, h, w)``.
         images: ``(B, C, H, W)``.
         tile: Side of a tile in pixels, a multiple of ``stride``.
-        overlap: Pixels that neighbours share, a multiple of ``stride``.
-        stride: Grid of the model in pixels.
+        overlap: Overlap of neighbouring tiles in pixels, a multiple of ``stride``.
+        stride: Stride of the model in pixels.
 
     Returns:
         ``(B, K, H, W)``.
 
     Raises:
-        DuGIError: If tile or overlap do not fit the grid.
+        DuGIError: If tile or overlap do not fit the stride.
     """
     height, width = images.shape[-2:]
     rows, cols = (tile_axis(n, tile, overlap, stride) for n in (height, width))

@@ -1,12 +1,6 @@
-"""Metrics."""
+"""Metrics and baselines as pure functions: numpy, torch and OpenCV only."""
 
-from .reconstruction_metric import ReconstructionMetric, fill_nearest_visible
+from .reconstruction import fill_nearest_visible, reconstruction_errors
 from .small_target import small_target_scores
-from .small_target_metric import SmallTargetMetric
 
-__all__ = [
-    'ReconstructionMetric',
-    'SmallTargetMetric',
-    'fill_nearest_visible',
-    'small_target_scores',
-]
+__all__ = ['fill_nearest_visible', 'reconstruction_errors', 'small_target_scores']

@@ -1,47 +1,50 @@
-"""Small-target detectors that learn nothing: what a learned one has to beat."""
+"""Classical small-target detectors: baselines without learning."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from numpy import ndarray
-from scipy import ndimage
-from skimage.morphology import disk, white_tophat
 
 from dugi_mae.errors import DuGIError
 
 
 def top_hat(image: ndarray, radius: int = 3) -> ndarray:
-    """White top-hat: what is brighter than its surroundings and fits into a disk.
+    """White top-hat by a disk: bright spots that are narrower than the disk.
 
     Args:
         image: ``(H, W)`` grey values.
-        radius: Radius of the disk in pixels; wider bright spots vanish.
+        radius: Radius of the disk in pixels.
 
     Returns:
-        ``(H, W)`` score in 0..1, the strongest response of the image being 1.
+        ``(H, W)`` score in 0..1; the strongest response of the image is 1.
     """
     image = _check_image(image)
     if radius < 1:
         raise DuGIError(f'radius={radius} pixels: give at least 1')
-    return _to_unit(white_tophat(image, disk(radius)))
+    y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
+    disk = (x * x + y * y <= radius * radius).astype(np.uint8)
+    return _to_unit(
+        cv2.morphologyEx(image, cv2.MORPH_TOPHAT, disk, borderType=cv2.BORDER_REFLECT)
+    )
 
 
 def mpcm(image: ndarray, sizes: Sequence[int] = (3, 5, 7, 9)) -> ndarray:
     """Multi-scale patch-based contrast measure (Wei et al., Pattern Recognition 2016).
 
     A patch's contrast is the least, over four directions, of the product of its
-    differences to the two patches on opposite sides, by their means. Of several sizes
-    the greatest contrast counts. The paper also takes dark spots; infrared targets are
-    brighter than both sides here, everything else is 0.
+    differences to the two patches on opposite sides, by their means; the maximum over
+    the sizes counts. The paper also detects dark spots; here only patches brighter than
+    both sides have a contrast above 0.
 
     Args:
         image: ``(H, W)`` grey values.
         sizes: Sides of the patches in pixels, odd.
 
     Returns:
-        ``(H, W)`` score in 0..1, the strongest response of the image being 1.
+        ``(H, W)`` score in 0..1; the strongest response of the image is 1.
     """
     image = _check_image(image)
     if not sizes or any(size < 1 or size % 2 == 0 for size in sizes):
@@ -52,7 +55,9 @@ def mpcm(image: ndarray, sizes: Sequence[int] = (3, 5, 7, 9)) -> ndarray:
 def _patch_contrast(image: ndarray, size: int) -> ndarray:
     """The contrast measure at one patch size, ``(H, W)``."""
     height, width = image.shape
-    mean = ndimage.uniform_filter(np.pad(image, 2 * size, 'symmetric'), size)
+    # The same sum for each pixel, so that a flat image has no contrast by rounding.
+    kernel = np.full(size, 1 / size)
+    mean = cv2.sepFilter2D(np.pad(image, 2 * size, 'symmetric'), -1, kernel, kernel)
 
     def shifted(y: int, x: int) -> ndarray:
         top, left = (2 + y) * size, (2 + x) * size
@@ -67,11 +72,11 @@ def _patch_contrast(image: ndarray, size: int) -> ndarray:
 
 
 def adaptive_threshold(score: ndarray, k: float | ndarray) -> float | ndarray:
-    """The threshold that an image sets itself: mean + k standard deviations.
+    """Threshold at mean + k standard deviations of the score map.
 
     Args:
         score: ``(H, W)`` score map.
-        k: How far above the mean a target is; an array gives one threshold each.
+        k: Number of standard deviations; an array gives one threshold each.
     """
     return score.mean() + k * score.std()
 

@@ -11,28 +11,17 @@ from numpy import ndarray
 
 from dugi_mae.errors import DuGIError, check_choice
 from dugi_mae.evaluation.roc_curve import SCORE_BINS, RocCurve, score_histogram
-from dugi_mae.evaluation.target_matching import TargetMatch, match_targets
+from dugi_mae.evaluation.target_matching import match_targets
 
-__all__ = [
-    'ImageCounts',
-    'SmallTargetTotals',
-    'TargetMatch',
-    'count_image',
-    'in_field_units',
-    'match_targets',
-    'score_table',
-    'small_target_scores',
-]
-
-#: How false alarms are told from hits, see :func:`count_image`.
+#: How false alarms are separated from hits, see :func:`count_image`.
 FA_MATCHES = ('component', 'area')
-#: What an image without target and response is to nIoU, see :class:`SmallTargetTotals`.
+#: IoU of an image without target and response, see :class:`SmallTargetTotals`.
 EMPTY_IOUS = dict(skip=None, one=1.0, zero=0.0)
 
 
 @dataclass(frozen=True)
 class ImageCounts:
-    """All that the scores of a set need to know about one image.
+    """Counts of one image, from which the scores of a set are computed.
 
     Attributes:
         intersection: Pixels predicted and true.
@@ -40,9 +29,9 @@ class ImageCounts:
         labelled: Pixels of true targets.
         pixels: Pixels that count.
         targets: Number of true targets.
-        hits: Number of targets found.
+        hits: Number of detected targets.
         false_pixels: Pixels of false alarms.
-        histogram: ``(2, SCORE_BINS)`` pixels by truth and score; zeros without scores.
+        histogram: ``(2, SCORE_BINS)`` pixels by label and score; zeros without scores.
     """
 
     intersection: int
@@ -56,7 +45,7 @@ class ImageCounts:
 
 
 def _as_mask(name: str, array: ndarray) -> ndarray:
-    """A mask as ``(H, W)`` boolean; of integers every one but 0 is target."""
+    """A mask as ``(H, W)`` boolean; of integers all but 0 are target."""
     array = np.asarray(array)
     if array.ndim != 2 or not (array.dtype == bool or array.dtype.kind in 'iu'):
         raise DuGIError(
@@ -74,7 +63,7 @@ def count_image(
     distance: float = 3.0,
     fa_match: str = 'component',
 ) -> ImageCounts:
-    """Reduce an image to what the scores of a set need.
+    """Count an image for the scores of a set.
 
     Args:
         prediction: ``(H, W)`` boolean.
@@ -83,8 +72,8 @@ def count_image(
         valid: ``(H, W)`` boolean, the pixels that count; all by default.
         distance: See :func:`match_targets`.
         fa_match: ``'component'``: false alarms are the components without a match.
-            ``'area'``: moreover without the area of any that has one, as in the
-            evaluation codes of DNANet and MSHNet, whose Fa is too low for it.
+            ``'area'``: and whose area differs from that of all with a match, as in the
+            evaluation codes of DNANet and MSHNet, which underestimate Fa.
 
     Raises:
         DuGIError: If sizes differ, a mask is not binary or a score not in 0..1.
@@ -96,15 +85,15 @@ def count_image(
     for name, array in others.items():
         if array is not None and np.shape(array) != label.shape:
             raise DuGIError(
-                f'{name} has the shape {np.shape(array)}, label {label.shape}: score '
-                'both at one resolution, the one of the image'
+                f'{name} has the shape {np.shape(array)}, label {label.shape}: evaluate '
+                'both at the resolution of the image'
             )
     prediction, label = prediction & valid, label & valid
     match = match_targets(prediction, label, distance)
-    areas = np.bincount(match.predicted.ravel())
-    false = areas[match.false_alarms]
+    areas = match.predicted.areas
+    false = areas[match.false_alarms - 1]
     if fa_match == 'area':
-        false = false[~np.isin(false, areas[match.labels[match.hits - 1]])]
+        false = false[~np.isin(false, areas[match.labels[match.hits - 1] - 1])]
     return ImageCounts(
         intersection=int((prediction & label).sum()),
         predicted=int(prediction.sum()),
@@ -124,11 +113,11 @@ def _ratio(part: float, whole: float) -> float:
 
 
 class SmallTargetTotals:
-    """Scores of a set from sums over its images: memory does not grow with the set.
+    """Scores of a set from sums over its images, in constant memory.
 
     Args:
-        empty: What an image with neither target nor response is to nIoU: ``'skip'``
-            leaves it out, ``'one'`` is a perfect image, ``'zero'`` is ACM's code.
+        empty: How an image with neither target nor response counts for nIoU: ``'skip'``
+            leaves it out, ``'one'`` is a perfect image, ``'zero'`` is as in ACM's code.
     """
 
     def __init__(self, empty: str = 'skip') -> None:
@@ -160,7 +149,7 @@ class SmallTargetTotals:
         """
         sums = self.sums
         if not sums['pixels']:
-            raise DuGIError('there is no pixel to score: give at least one image')
+            raise DuGIError('there is no pixel to evaluate: give at least one image')
         hit, predicted, labelled = (
             sums[key] for key in ('intersection', 'predicted', 'labelled')
         )
@@ -186,23 +175,23 @@ def small_target_scores(
     empty: str = 'skip',
     fa_match: str = 'component',
 ) -> dict[str, float]:
-    """Score a set of small-target masks.
+    """Evaluate a set of small-target masks.
 
     Args:
         predictions: ``(H, W)`` boolean arrays; sizes may differ between images.
         labels: ``(H, W)`` boolean arrays.
         scores: ``(H, W)`` probabilities, for AUC.
-        distance: Pixels between centroids from which on a target counts as missed.
+        distance: Pixels between centroids from which on a target is a miss.
         empty: See :class:`SmallTargetTotals`.
         fa_match: See :func:`count_image`.
 
     Returns:
-        Fractions, ``nan`` where nothing is there to be counted. ``IoU``: intersections
-        over unions of the target class, both summed over the set (papers of the field
-        print it as "mIoU"). ``nIoU``: mean of the images' IoU. ``Pd``: found targets
-        over targets. ``Fa``: pixels of false alarms over all pixels. ``F1``,
-        ``Precision``, ``Recall``: of pixels. ``AUC``: under the ROC curve of pixels,
-        with ``scores`` only.
+        Fractions, ``nan`` where the denominator is 0. ``IoU``: intersection over union
+        of the target class, both summed over the set (papers of the field call it
+        "mIoU"). ``nIoU``: mean of the images' IoU. ``Pd``: detected targets over all
+        targets. ``Fa``: pixels of false alarms over all pixels. ``F1``,
+        ``Precision``, ``Recall``: of pixels. ``AUC``: area under the ROC curve of
+        pixels, only with ``scores``.
 
     Raises:
         DuGIError: If the lists are empty or differ in length, and as in
@@ -213,7 +202,7 @@ def small_target_scores(
         raise DuGIError(
             f'{len(predictions)} predictions, {len(labels)} labels'
             + ('' if scores is None else f', {len(scores)} scores')
-            + ': give one of each an image'
+            + ': give one of each per image'
         )
     totals = SmallTargetTotals(empty)
     for columns_of_image in zip(*columns, strict=True):
@@ -230,7 +219,7 @@ def score_table(rows: Mapping[str, Mapping[str, float]]) -> str:
     """A Markdown table of scores in the units of the field.
 
     Args:
-        rows: Scores in the field's units by the name of the row.
+        rows: By the name of the row, scores in the units of the field.
     """
     names = list(next(iter(rows.values())))
     heads = ['', *(name + (' (1e-6)' if name == 'Fa' else ' (%)') for name in names)]

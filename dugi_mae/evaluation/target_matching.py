@@ -1,57 +1,77 @@
-"""Which predicted components are which targets."""
+"""Matches predicted components with targets."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy import ndarray
-from scipy import ndimage
-from scipy.spatial.distance import cdist
+
+
+class Components(NamedTuple):
+    """The 8-connected components of a mask.
+
+    Attributes:
+        ids: ``(H, W)`` int, counted from 1 in raster order of the components' first
+            pixels; 0 is background.
+        centroids: ``(n, 2)`` float, ``x, y`` in pixels; (0, 0) is the centre of the
+            first pixel.
+        boxes: ``(n, 4)`` int, ``x1, y1, x2, y2`` in pixels, the last two exclusive.
+        areas: ``(n,)`` int, in pixels.
+    """
+
+    ids: ndarray
+    centroids: ndarray
+    boxes: ndarray
+    areas: ndarray
+
+
+def find_components(mask: ndarray) -> Components:
+    """Find the 8-connected components of a mask.
+
+    Args:
+        mask: ``(H, W)`` boolean.
+    """
+    _, ids, stats, centroids = cv2.connectedComponentsWithStats(
+        mask.astype(np.uint8), connectivity=8
+    )
+    # OpenCV counts in the order of its own scan, by blocks of pixels.
+    present, first = np.unique(ids, return_index=True)
+    order = present[np.argsort(first)]
+    order = order[order > 0]
+    rank = np.zeros(len(stats), int)
+    rank[order] = np.arange(1, len(order) + 1)
+    left, top, width, height, areas = stats[order].astype(int).T
+    boxes = np.stack([left, top, left + width, top + height], axis=1)
+    return Components(rank[ids], centroids[order], boxes, areas)
 
 
 class TargetMatch(NamedTuple):
     """Which targets a prediction finds.
 
-    Components are 8-connected. Their ids count from 1 in raster order, as in the two
-    label images, where 0 is background.
-
     Attributes:
-        labels: ``(n_true,)`` for each target, in the order of its id, the id of the
-            predicted component that it matches, -1 for none.
+        labels: ``(n,)`` for each target, in the order of its id, the id of the matched
+            component, -1 for none.
         false_alarms: Ids of the predicted components that match no target.
-        true: ``(H, W)`` ids of the true targets.
-        predicted: ``(H, W)`` ids of the predicted components.
+        gt: The true targets.
+        predicted: The predicted components.
     """
 
     labels: ndarray
     false_alarms: ndarray
-    true: ndarray
-    predicted: ndarray
+    gt: Components
+    predicted: Components
 
     @property
     def hits(self) -> ndarray:
-        """Ids of the targets that are found."""
+        """Ids of the detected targets."""
         return np.flatnonzero(self.labels != -1) + 1
 
     @property
     def misses(self) -> ndarray:
-        """Ids of the targets that are not."""
+        """Ids of the missed targets."""
         return np.flatnonzero(self.labels == -1) + 1
-
-
-def find_components(mask: ndarray) -> tuple[ndarray, ndarray]:
-    """The 8-connected components of a mask.
-
-    Args:
-        mask: ``(H, W)`` boolean.
-
-    Returns:
-        ``(H, W)`` ids, from 1 in raster order, and ``(n, 2)`` centroids y, x in pixels.
-    """
-    ids, number = ndimage.label(mask, np.ones((3, 3)))
-    centroids = ndimage.center_of_mass(mask, ids, range(1, number + 1))
-    return ids, np.reshape(centroids, (number, 2))
 
 
 def match_targets(
@@ -66,17 +86,17 @@ def match_targets(
     Args:
         prediction: ``(H, W)`` boolean.
         label: ``(H, W)`` boolean.
-        distance: In pixels; exactly this far is too far.
+        distance: In pixels; a centroid exactly this far is a miss.
     """
-    true, true_centroids = find_components(label)
-    predicted, centroids = find_components(prediction)
-    # The margin keeps rounding of the centroids from deciding what is exactly at it.
-    free = cdist(true_centroids, centroids) < distance - 1e-9
-    labels = np.full(len(true_centroids), -1)
+    gt, predicted = find_components(label), find_components(prediction)
+    offsets = gt.centroids[:, None] - predicted.centroids[None]
+    # With a margin, so that rounding does not decide about exactly this distance.
+    free = np.hypot(offsets[..., 0], offsets[..., 1]) < distance - 1e-9
+    labels = np.full(len(free), -1)
     for i in np.flatnonzero(free.any(axis=1)):
         if free[i].any():
             first = free[i].argmax()
             labels[i] = first + 1
             free[:, first] = False
-    false_alarms = np.setdiff1d(np.arange(1, len(centroids) + 1), labels)
-    return TargetMatch(labels, false_alarms, true, predicted)
+    false_alarms = np.setdiff1d(np.arange(1, len(predicted.areas) + 1), labels)
+    return TargetMatch(labels, false_alarms, gt, predicted)

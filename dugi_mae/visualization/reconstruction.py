@@ -1,27 +1,132 @@
-"""Picture panels of a pre-training model."""
+"""Picture panels of a masked autoencoder."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from numpy import ndarray
 from torch import Tensor
 
-from dugi_mae.models.autoencoder import DuGIMAE
-from dugi_mae.models.autoencoder import Reconstruction
+from dugi_mae.models.autoencoder import MaskedAutoencoder, Reconstruction
 from dugi_mae.ops import TokenMask, grid_mask, patch_grid, token_entropy
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-def to_grey(image: Tensor) -> np.ndarray:
+#: Range of the entropy's colours, in bits.
+ENTROPY_RANGE = (2, 8)
+
+
+class Column(NamedTuple):
+    """A column of a panel.
+
+    Attributes:
+        title: Above the column.
+        arrays: For each image ``(H, W)``, ``(H, W, 3)`` or ``(rows, cols)``.
+        style: ``'grey'``, ``'image'`` for the grey scale of the first column, so that
+            errors stay visible, or ``'entropy'``.
+    """
+
+    title: str
+    arrays: list[ndarray]
+    style: str = 'grey'
+
+
+def to_grey(image: Tensor) -> ndarray:
     """Channel mean of a ``(C, H, W)`` tensor as a ``(H, W)`` array."""
     return image.detach().float().mean(dim=0).cpu().numpy()
 
 
-def draw_radial_profile(axes: Axes, model: DuGIMAE) -> None:
+def masking_columns(
+    images: Tensor, token_mask: TokenMask, patch_size: int
+) -> list[Column]:
+    """Images, the entropy of their tokens, and the visible tokens.
+
+    Args:
+        images: ``(B, C, H, W)``, normalized.
+        token_mask: Their mask.
+        patch_size: Side of a token in pixels.
+    """
+    grid = patch_grid(images, patch_size)
+    entropy = token_entropy(images, patch_size).cpu().numpy()
+    grey = [to_grey(x) for x in images]
+    visible = grid_mask(token_mask, grid, patch_size)[:, 0].cpu().numpy()
+    kept = [np.where(v > 0, g, np.nan) for g, v in zip(grey, visible, strict=True)]
+    return [
+        Column('image', grey),
+        Column('token entropy (bits)', [e.reshape(grid) for e in entropy], 'entropy'),
+        Column('visible tokens', kept, 'image'),
+    ]
+
+
+def reconstruction_columns(
+    model: MaskedAutoencoder, result: Reconstruction
+) -> list[Column]:
+    """Columns that show a reconstructed batch.
+
+    Args:
+        model: In eval mode.
+        result: Its reconstruction of the batch.
+    """
+    images = result.images
+    columns = masking_columns(images, result.token_mask, model.head.patch_size)
+    if hasattr(model.guidance, 'afdm'):
+        with torch.no_grad():
+            filtered = model.guidance.afdm.modulate(images)
+        columns.append(Column('AFDM output', [to_grey(x) for x in filtered]))
+    composite = [to_grey(x) for x in result.composite]
+    return [*columns, Column('reconstruction', composite, 'image')]
+
+
+def draw_panel(
+    columns: Sequence[Column], model: MaskedAutoencoder | None = None
+) -> ndarray:
+    """Draw columns with one row per image.
+
+    Args:
+        columns: That of the images first.
+        model: Its guidance's filter is plotted on the right, if it has one.
+
+    Returns:
+        ``(H, W, 3)`` uint8 RGB.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows, cols = len(columns[0].arrays), len(columns)
+    with_profile = model is not None and hasattr(model.guidance, 'afdm')
+    figure = Figure(
+        (2.1 * cols + 2.4 * with_profile, 2.1 * rows + 0.7), layout='constrained'
+    )
+    left = figure
+    if with_profile:
+        left, right = figure.subfigures(1, 2, width_ratios=(2.1 * cols, 2.4))
+        draw_radial_profile(right.subplots(), model)
+    axes = left.subplots(rows, cols, squeeze=False)
+    for cells, column in zip(axes.T, columns, strict=True):
+        cells[0].set_title(column.title, fontsize=9)
+        for cell, array, grey in zip(
+            cells, column.arrays, columns[0].arrays, strict=True
+        ):
+            style = dict(cmap='gray')
+            if column.style == 'image':
+                style.update(vmin=grey.min(), vmax=grey.max())
+            elif column.style == 'entropy':
+                low, high = ENTROPY_RANGE
+                style = dict(cmap='magma', vmin=low, vmax=high)
+            drawn = cell.imshow(array, **style)
+            cell.set_axis_off()
+        if column.style == 'entropy':
+            left.colorbar(drawn, ax=cells, location='bottom', aspect=12, pad=0.02)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def draw_radial_profile(axes: Axes, model: MaskedAutoencoder) -> None:
     """Plot the gain of the guidance's filter over the spectral distance."""
     afdm = model.guidance.afdm
     with torch.no_grad():
@@ -29,125 +134,51 @@ def draw_radial_profile(axes: Axes, model: DuGIMAE) -> None:
         gain = afdm.gain(distance).cpu()
         r, alpha, beta = (x.item() for x in (afdm.radius, afdm.alpha, afdm.beta))
     axes.plot(distance.cpu(), gain)
-    axes.set(ylim=(0, 1.05), xlim=(0, 1), xlabel='D', ylabel='H(D)', box_aspect=1)
-    axes.set_title(f'r {r:.2f}  α {alpha:.2f}  β {beta:.2f}', fontsize=8)
+    axes.set(
+        ylim=(0, 1.05),
+        xlim=(0, 1),
+        xlabel='spectral distance D',
+        ylabel='gain H(D)',
+        box_aspect=1,
+    )
+    axes.set_title(f'AFDM filter\nr {r:.2f}  α {alpha:.2f}  β {beta:.2f}', fontsize=9)
 
 
-def figure_to_array(figure: Figure) -> np.ndarray:
-    """Render a figure to ``(H, W, 3)`` uint8 RGB, without a display."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
-
-
-#: A column of a panel: its title; for each image an array ``(H, W)``, ``(H, W, 3)`` or
-#: ``(rows, cols)``; arguments for matplotlib's ``imshow``.
-Column = tuple[str, list[np.ndarray], dict]
-
-
-def masking_columns(
-    images: Tensor, token_mask: TokenMask, patch_size: int
-) -> list[Column]:
-    """Images, entropy of their tokens, and what the mask leaves of them.
+def draw_masking(images: Tensor, token_mask: TokenMask, patch_size: int) -> ndarray:
+    """Draw images, the entropy of their tokens and the visible tokens.
 
     Args:
-        images: ``(B, C, H, W)``, normalised.
+        images: ``(B, C, H, W)``, normalized.
         token_mask: Their mask.
         patch_size: Side of a token in pixels.
-    """
-    grid = patch_grid(images, patch_size)
-    entropy = token_entropy(images, patch_size).cpu()
-    grey = [to_grey(x) for x in images]
-    visible = grid_mask(token_mask, grid, patch_size)[:, 0].cpu().numpy()
-    kept = [np.where(v > 0, g, np.nan) for g, v in zip(grey, visible, strict=True)]
-    return [
-        ('image', grey, dict(cmap='gray')),
-        (
-            'entropy (bits)',
-            [e.reshape(grid).numpy() for e in entropy],
-            dict(cmap='magma', vmin=2, vmax=8),
-        ),
-        ('kept tokens', kept, dict(cmap='gray')),
-    ]
-
-
-def reconstruction_columns(model: DuGIMAE, result: Reconstruction) -> list[Column]:
-    """What a panel shows of a batch.
-
-    Args:
-        model: In eval mode.
-        result: What it made of the batch.
-    """
-    images = result.images
-    columns = masking_columns(images, result.token_mask, model.head.patch_size)
-    if hasattr(model.guidance, 'afdm'):
-        with torch.no_grad():
-            filtered = model.guidance.afdm.modulate(images)
-        columns.append(
-            ('AFDM output', [to_grey(x) for x in filtered], dict(cmap='gray'))
-        )
-    composite = [to_grey(x) for x in result.composite]
-    columns.append(('reconstruction', composite, dict(cmap='gray')))
-    return columns
-
-
-def draw_columns(axes: np.ndarray, columns: Sequence[Column]) -> None:
-    """Draw columns, the image's first, into as many axes a row."""
-    for col, (title, arrays, style) in enumerate(columns):
-        for row, array in enumerate(arrays):
-            cell = axes[row, col]
-            if title in ('kept tokens', 'reconstruction'):
-                # The grey scale of the image itself, so that errors stay visible.
-                grey = columns[0][1][row]
-                style = style | dict(vmin=grey.min(), vmax=grey.max())
-            cell.imshow(array, **style)
-            cell.set_axis_off()
-            if row == 0:
-                cell.set_title(title, fontsize=9)
-
-
-def draw_masking(images: Tensor, token_mask: TokenMask, patch_size: int) -> np.ndarray:
-    """A panel of :func:`masking_columns` with one row an image.
 
     Returns:
-        ``(H, W, 3)`` uint8 RGB.
+        ``(H, W, 3)`` uint8 RGB, one row per image.
     """
-    columns = masking_columns(images, token_mask, patch_size)
-    figure = Figure((2.2 * len(columns), 2.3 * len(images)), layout='constrained')
-    axes = figure.subplots(len(images), len(columns), squeeze=False)
-    draw_columns(axes, columns)
-    return figure_to_array(figure)
+    return draw_panel(masking_columns(images, token_mask, patch_size))
 
 
 def draw_reconstruction(
-    model: DuGIMAE,
+    model: MaskedAutoencoder,
     images: Tensor,
-    extra: Sequence[tuple[str, list[np.ndarray]]] = (),
+    extra: Sequence[tuple[str, list[ndarray]]] = (),
     result: Reconstruction | None = None,
-) -> np.ndarray:
-    """A panel with one row an image.
+) -> ndarray:
+    """Draw what a model reconstructs of masked images.
 
-    Image, entropy map, kept tokens, AFDM output with the filter's radial profile, and
-    the image with its masked places painted by the decoder.
+    The columns: image, entropy of the tokens, visible tokens, AFDM output, and the
+    image with its masked tokens reconstructed; on the right the AFDM filter.
 
     Args:
         model: In eval mode.
-        images: ``(B, C, H, W)``, normalised.
-        extra: More columns: a title and one ``(H, W)`` or ``(H, W, 3)`` array an image.
-        result: What the model made of the images, if that is known already.
+        images: ``(B, C, H, W)``, normalized, as ``model.prepare`` returns them.
+        extra: More columns: a title and one ``(H, W)`` or ``(H, W, 3)`` array per
+            image.
+        result: The model's reconstruction of the images, if already computed.
 
     Returns:
-        ``(H, W, 3)`` uint8 RGB.
+        ``(H, W, 3)`` uint8 RGB, one row per image.
     """
     columns = reconstruction_columns(model, result or model.reconstruct(images))
-    columns += [(title, arrays, dict(cmap='gray')) for title, arrays in extra]
-    with_profile = hasattr(model.guidance, 'afdm')
-    num_cols = len(columns) + with_profile
-    figure = Figure((2.2 * num_cols, 2.3 * len(images)), layout='constrained')
-    axes = figure.subplots(len(images), num_cols, squeeze=False)
-    draw_columns(axes, columns)
-    if with_profile:
-        draw_radial_profile(axes[0, -1], model)
-        for cell in axes[1:, -1]:
-            cell.set_axis_off()
-    return figure_to_array(figure)
+    columns += [Column(title, arrays) for title, arrays in extra]
+    return draw_panel(columns, model)

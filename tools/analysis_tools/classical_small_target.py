@@ -1,6 +1,6 @@
-"""Score detectors that learn nothing on a small-target set, as rows to compare with.
+"""Evaluate classical detectors on a small-target set, as baselines without learning.
 
-Size and threshold are chosen by IoU on one split; the other split is scored once.
+Size and threshold are chosen by IoU on one split; the other split is evaluated once.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ KS = np.arange(1, 40.5, 0.5)
 
 
 class Choice(NamedTuple):
-    """Settings, and the IoU (a fraction) that they reach where they were chosen."""
+    """Chosen settings, and their IoU (a fraction) on the selection split."""
 
     size: int | tuple[int, ...]
     k: float
@@ -57,32 +57,32 @@ def parse_args() -> argparse.Namespace:
         '--select', required=True, help='split file to choose on, such as idx/val.txt'
     )
     parser.add_argument(
-        '--test', required=True, help='split file to score, such as idx/test.txt'
+        '--test', required=True, help='split file to evaluate, such as idx/test.txt'
     )
     parser.add_argument('--out', help='write settings and scores to this JSON file')
     return parser.parse_args()
 
 
 def read_split(data_root: str, split: str) -> SIRSTDataset:
-    """The images and masks of a split, read as for training."""
+    """Return the images and masks of a split, read as for training."""
     pipeline = [LoadInfraredImage(channels=1), LoadTargetMask(on_mismatch='resize')]
     return SIRSTDataset(data_root, split, pipeline=pipeline)
 
 
 def pairs(dataset: SIRSTDataset, task: str) -> Iterator[tuple[ndarray, ndarray]]:
-    """Images ``(H, W)`` uint8 and masks ``(H, W)`` boolean, with a progress bar."""
+    """Yield images ``(H, W)`` uint8 and masks ``(H, W)`` boolean."""
     for sample in tqdm(dataset, desc=task):
         yield sample['img'][..., 0], sample['gt_seg_map'] == 1
 
 
 def above(values: ndarray, thresholds: ndarray) -> ndarray:
-    """How many of the values lie above each threshold."""
+    """Count the values above each threshold."""
     values = np.sort(values, axis=None)
     return values.size - np.searchsorted(values, thresholds, side='right')
 
 
 def choose(method: str, dataset: SIRSTDataset) -> Choice:
-    """The size and k of the highest IoU on a split."""
+    """Choose the size and k with the highest IoU on a split."""
     detect, sizes = METHODS[method]
     choices = []
     for size in sizes:
@@ -100,7 +100,7 @@ def choose(method: str, dataset: SIRSTDataset) -> Choice:
 
 
 def score_split(method: str, choice: Choice, dataset: SIRSTDataset) -> dict[str, float]:
-    """The scores of a method on a split, in the units of the field."""
+    """Evaluate a method on a split, in the units of the field."""
     totals = SmallTargetTotals()
     for image, label in pairs(dataset, f'{method}, test'):
         score = METHODS[method][0](image, choice.size)
@@ -110,7 +110,7 @@ def score_split(method: str, choice: Choice, dataset: SIRSTDataset) -> dict[str,
 
 
 def main() -> None:
-    """Choose on one split, score the other, print a table."""
+    """Choose on one split, evaluate the other, print a table."""
     args = parse_args()
     selection, test = (read_split(args.data_root, s) for s in (args.select, args.test))
     rows, report = {}, {}

@@ -1,4 +1,4 @@
-"""Segmentation metrics with every class on its own; needs mmseg."""
+"""mmseg's IoU metric with one value per class."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from mmseg.registry import METRICS
 class ClassIoUMetric(IoUMetric):
     """mmseg's ``IoUMetric`` that also reports ``IoU.<class>`` in percent.
 
-    A mean over background and a target of a thousandth of the pixels says little; with
-    this key ``save_best='IoU.target'`` and the result files speak of the target.
+    A mean over background and a target of a thousandth of the pixels says little; this
+    key allows ``save_best='IoU.target'``.
     """
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Metrics of the whole set.
+        """Compute the metrics of the set.
 
         Args:
             results: Per image the areas of intersection, union, prediction and label,
                 each ``(num_classes,)`` in pixels.
 
         Returns:
-            mmseg's averages and one ``IoU.<class>`` a class, ``nan`` for a class that
-            neither occurs nor is predicted.
+            mmseg's averages and ``IoU.<class>`` for each class, ``nan`` for a class
+            that neither occurs nor is predicted.
         """
         metrics = super().compute_metrics(results)
         if self.format_only:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from mmdet.evaluation import CocoMetric
 from mmdet.registry import METRICS
-from mmengine.fileio import get_local_path
+from mmengine.fileio import exists, get_local_path
 
 from dugi_mae.annotations.coco import check_coco, read_json, select_classes
 from dugi_mae.annotations.coco_masks import check_masks
+from dugi_mae.errors import DuGIError
 from dugi_mae.mm.datasets.detection import coco_api
 
 
@@ -17,9 +18,9 @@ from dugi_mae.mm.datasets.detection import coco_api
 class InfraredCocoMetric(CocoMetric):
     """mmdet's ``CocoMetric`` for ``InfraredCocoDataset``.
 
-    It differs where the annotation file orders its categories otherwise than the
-    classes, or numbers annotations from 0: the parent would mistake classes for one
-    another, and call each detection of annotation 0 wrong.
+    The parent confuses classes if the annotation file orders its categories unlike
+    ``metainfo.classes``, and calls each detection of annotation 0 wrong if the file
+    numbers annotations from 0.
 
     Args:
         ann_file: COCO file of the split.
@@ -32,10 +33,16 @@ class InfraredCocoMetric(CocoMetric):
 
     def __init__(self, ann_file: str | None = None, **kwargs) -> None:
         super().__init__(**kwargs)
+        # Here, not after the first epoch of training.
+        if ann_file is not None and not exists(ann_file, self.backend_args):
+            raise DuGIError(
+                f'ann_file {ann_file} of InfraredCocoMetric does not exist: correct '
+                'val_evaluator.ann_file or test_evaluator.ann_file'
+            )
         self.ann_file = ann_file
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Take the predictions of a batch; the first one reads the file."""
+        """Collect the predictions of a batch; the first call reads the file."""
         if self._coco_api is None and self.ann_file is not None:
             with get_local_path(self.ann_file, self.backend_args) as path:
                 content = check_coco(read_json(path), self.ann_file)

@@ -21,9 +21,8 @@ from dugi_mae.evaluation.small_target import (
     in_field_units,
     score_table,
 )
-from dugi_mae.utils.arguments import check_arguments
 
-#: Where in the pipeline a missing or misfit part comes from.
+#: What adds a missing key.
 REMEDIES = dict(
     seg_logits='test a segmentor of mmseg with it',
     gt_sem_seg='put LoadTargetMask and PackSegInputs into the pipeline',
@@ -35,29 +34,29 @@ class SmallTargetMetric(BaseMetric):
     """IoU, nIoU, Pd, Fa, F1, precision, recall and AUC of a set of small targets.
 
     The values are those of :func:`dugi_mae.evaluation.small_target_scores`, in percent,
-    Fa in 1e-6. Each image is scored at the resolution of its ``seg_logits``, which
-    mmseg brings back to the image's own. Registered in mmengine's root.
+    Fa in 1e-6. Each image is evaluated at the resolution of its ``seg_logits``, which
+    mmseg resizes to that of the image. Registered in mmengine's root.
 
     Args:
-        threshold: Probability above which a pixel is a target, between 0 and 1; that of
+        threshold: Probability above which a pixel is target, between 0 and 1; that of
             the head.
-        distance: Pixels between centroids from which on a target counts as missed,
-            above 0.
-        empty: What an image with neither target nor response is to nIoU: ``'skip'``,
-            ``'one'`` or ``'zero'``.
+        distance: Pixels between centroids from which on a target is a miss, above 0.
+        empty: How an image with neither target nor response counts for nIoU:
+            ``'skip'``, ``'one'`` or ``'zero'``.
         fa_match: ``'component'``, or ``'area'`` as in DNANet's and MSHNet's codes.
         eval_size: Side in pixels of a square that probabilities (bilinear) and labels
-            (nearest) are resized to before scoring. DNANet and MSHNet score at 256,
-            where 3 pixels and Fa mean something else than in the image.
+            (nearest) are resized to before the evaluation. DNANet and MSHNet evaluate
+            at 256, where 3 pixels and Fa differ from those in the image.
         ignore_index: Label of pixels that do not count.
-        roc_file: JSON file to write the ROC curve to, anew with every evaluation.
-        collect_device: As in mmengine.
-        prefix: As in mmengine.
+        roc_file: JSON file to write the ROC curve to, overwritten by each evaluation.
+        **kwargs: As in mmengine's ``BaseMetric``.
+
+    Raises:
+        DuGIError: If a value is unknown or out of range.
     """
 
     default_prefix = 'small_target'
 
-    @check_arguments
     def __init__(
         self,
         threshold: float = 0.5,
@@ -67,10 +66,9 @@ class SmallTargetMetric(BaseMetric):
         eval_size: int | None = None,
         ignore_index: int = 255,
         roc_file: str | None = None,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
+        **kwargs,
     ) -> None:
-        super().__init__(collect_device, prefix)
+        super().__init__(**kwargs)
         check_choice('fa_match', fa_match, FA_MATCHES)
         check_choice('empty', empty, EMPTY_IOUS)
         if not 0 < threshold < 1:
@@ -95,11 +93,11 @@ class SmallTargetMetric(BaseMetric):
             data_samples: Samples of mmseg with ``seg_logits`` and ``gt_sem_seg``: one
                 channel of probabilities, or two of logits.
         """
-        # One result an image: distributed runs drop repeated images by their number.
+        # One result per image: distributed runs drop repeated images by their number.
         self.results.extend(self._count(sample) for sample in data_samples)
 
     def compute_metrics(self, results: list[ImageCounts]) -> dict[str, float]:
-        """Scores of the set, in the units of the field; prints them as a table."""
+        """Compute the scores of the set in the units of the field, and log a table."""
         totals = SmallTargetTotals(self.empty)
         for counts in results:
             totals.add(counts)
@@ -114,13 +112,13 @@ class SmallTargetMetric(BaseMetric):
         name = sample.get('img_path', 'image')
         for key, remedy in REMEDIES.items():
             if key not in sample:
-                raise DuGIError(f'{name} has no {key} to be scored: {remedy}')
+                raise DuGIError(f'{name} has no {key} to evaluate: {remedy}')
         score = _target_probability(sample['seg_logits']['data'], name)
         label = sample['gt_sem_seg']['data'].squeeze(0).cpu()
         if label.shape != score.shape:
             raise DuGIError(
                 f'{name}: seg_logits are {_size(score)} pixels, gt_sem_seg '
-                f'{_size(label)}: in the test pipeline load the mask after the resizing'
+                f'{_size(label)}: load the mask after Resize in the test pipeline'
             )
         self._check_decision(sample, score, name)
         if self.eval_size:
@@ -138,9 +136,9 @@ class SmallTargetMetric(BaseMetric):
         )
 
     def _check_decision(self, sample: dict, score: Tensor, name: str) -> None:
-        """Raise where the model decided otherwise than its probabilities say.
+        """Raise if the predicted mask does not follow from the probabilities.
 
-        Its head may have another threshold, and mmseg's test-time augmentation leaves
+        The head may have another threshold, and mmseg's test-time augmentation leaves
         the probabilities of the last view beside the decision of all.
         """
         if 'pred_sem_seg' not in sample:
@@ -150,13 +148,13 @@ class SmallTargetMetric(BaseMetric):
         if (clear & (decision != (score > self.threshold))).any():
             raise DuGIError(
                 f'{name}: pred_sem_seg is not seg_logits > {self.threshold}: set the '
-                "metric's threshold to that of the decode head; test-time augmentation "
-                'has to merge seg_logits, too'
+                "metric's threshold to that of the decode head; for test-time "
+                'augmentation use SmallTargetTTAModel'
             )
 
 
 def _target_probability(logits: Tensor, name: str) -> Tensor:
-    """Probability of the target, ``(H, W)`` float32 on the CPU.
+    """Return the target probability, ``(H, W)`` float32 on the CPU.
 
     Args:
         logits: ``(1, H, W)`` probabilities or ``(2, H, W)`` logits.

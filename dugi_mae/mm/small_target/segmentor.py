@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from torch import Tensor
@@ -12,45 +14,53 @@ from dugi_mae.models.backbones import ConvViT
 
 @MODELS.register_module()
 class SmallTargetSegmentor(EncoderDecoder):
-    """mmseg's ``EncoderDecoder`` that hands its heads the image as last feature.
+    """mmseg's ``EncoderDecoder`` with the image as an additional, last feature.
 
-    Heads reach it with ``in_index=-1``; the index of every other feature stays, so any
+    Heads select it with ``in_index=-1``; the indices of all other features stay, so any
     mmseg backbone and head works here as it does in ``EncoderDecoder``.
 
+    A decode head without ``in_channels`` gets those of our encoder and of the image.
+
     Raises:
-        DuGIError: If the decode head expects other features than our encoder gives.
+        DuGIError: If the decode head expects features of other widths.
     """
 
     def _init_decode_head(self, decode_head: dict) -> None:
-        """Build the decode head, and compare what it expects with what there is."""
+        """Build the decode head for the features of the encoder and the image."""
+        if 'in_index' in decode_head and isinstance(self.backbone, ConvViT):
+            if not self.with_neck:
+                in_channels = self._in_channels(**decode_head)
+                decode_head = {**decode_head, 'in_channels': in_channels}
         super()._init_decode_head(decode_head)
-        head = self.decode_head
-        if self.with_neck or not isinstance(self.backbone, ConvViT):
-            return
-        given = (*self.backbone.out_channels, self.backbone.in_channels)
-        indices, wanted = (
-            value if isinstance(value, (list, tuple)) else [value]
-            for value in (head.in_index, head.in_channels)
-        )
-        known = range(-len(given), len(given))
-        if any(index not in known for index in indices):
+
+    def _in_channels(
+        self,
+        in_index: int | Sequence[int],
+        in_channels: int | Sequence[int] | None = None,
+        **kwargs,
+    ) -> int | list[int]:
+        """Channels of the features at ``in_index``, compared with those given."""
+        widths = [*self.backbone.out_channels, self.backbone.in_channels]
+        many = not isinstance(in_index, int)
+        try:
+            found = [widths[i] for i in in_index] if many else widths[in_index]
+        except IndexError:
             raise DuGIError(
-                f'model.decode_head.in_index={indices}: there are {len(given)} '
+                f'model.decode_head.in_index={in_index}: there are {len(widths)} '
                 f'features, the image is the last one; choose from 0 to '
-                f'{len(given) - 1}, or -1 for the image'
-            )
-        found = [given[index] for index in indices]
-        # Maps that are concatenated have one number, their sum.
-        if list(wanted) not in (found, [sum(found)]):
+                f'{len(widths) - 1}, or -1 for the image'
+            ) from None
+        given = list(in_channels) if many and in_channels else in_channels
+        if given not in (None, found):
             raise DuGIError(
-                f'model.decode_head.in_channels={list(wanted)} does not go with '
-                f'in_index={list(indices)}: backbone.out_indices and the image give '
-                f'features of {given} channels; set model.decode_head.in_channels='
-                f'{found}'
+                f'model.decode_head.in_channels={given} does not match in_index='
+                f'{in_index}: the encoder and the image have {found} channels; leave '
+                'in_channels out'
             )
+        return found
 
     def extract_feat(self, inputs: Tensor) -> list[Tensor]:
-        """Features of the backbone (and neck), then the image.
+        """Extract the features of the backbone (and neck), then append the image.
 
         Args:
             inputs: Normalised images ``(B, C, H, W)``.

@@ -13,8 +13,8 @@ from mmseg.structures import SegDataSample
 class SmallTargetTTAModel(BaseTTAModel):
     """Mean of the views' target probabilities, for heads with one output channel.
 
-    mmseg's ``SegTTAModel`` applies the sigmoid to what are probabilities already, so
-    that every pixel passes one half, and leaves one view's probabilities in the result.
+    mmseg's ``SegTTAModel`` applies the sigmoid to probabilities, so that every pixel
+    exceeds one half, and leaves one view's probabilities in the result.
     """
 
     def merge_preds(
@@ -23,12 +23,12 @@ class SmallTargetTTAModel(BaseTTAModel):
         """Merge the views of each image.
 
         Args:
-            data_samples_list: For each image the predictions of its views, flipped back
-                and of one size.
+            data_samples_list: For each image the predictions of its views, flipped
+                back, in one size.
 
         Returns:
-            For each image a sample whose ``seg_logits`` are the mean probabilities
-            ``(1, H, W)``, and whose ``pred_sem_seg`` follows from them.
+            For each image a sample with the mean probabilities ``(1, H, W)`` as
+            ``seg_logits`` and the mask that follows as ``pred_sem_seg``.
         """
         merged = []
         for views in data_samples_list:
