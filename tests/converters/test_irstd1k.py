@@ -91,15 +91,15 @@ def other_size(root):
         (other_size, 'XDU1.png is 40x30 pixels, its image .* is 40x32'),
         (
             lambda root: (root / 'IRSTD1k_Label/XDU2.png').unlink(),
-            'XDU2.png has no mask in .*IRSTD1k_Label',
+            "XDU2 of split 'test' is not in .*IRSTD1k_Label",
         ),
         (
             lambda root: (root / 'IRSTD1k_Img/XDU2.png').unlink(),
-            "image XDU2 of split 'test' is not in .*IRSTD1k_Img",
+            "XDU2 of split 'test' is not in .*IRSTD1k_Img",
         ),
         (
             lambda root: (root / 'test.txt').write_text('XDU1'),
-            'XDU1 stands in both split lists',
+            'XDU1 is in both trainval and test',
         ),
         (
             lambda root: (root / 'trainvaltest.txt').unlink(),
@@ -123,5 +123,5 @@ def test_bad_copy(irstd1k, tmp_path, spoil, message):
 
 def test_both_lists_or_none(irstd1k, tmp_path):
     """One list alone is refused."""
-    with pytest.raises(DuGIError, match='name both'):
+    with pytest.raises(DuGIError, match='give both'):
         convert(irstd1k, tmp_path / 'out', train=irstd1k / 'trainval.txt')

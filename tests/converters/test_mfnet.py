@@ -41,7 +41,7 @@ def test_lists(mfnet, tmp_path):
 
 
 def test_runs_again(mfnet, tmp_path):
-    """A second run gives the same bytes, mends what is broken, leaves no scraps."""
+    """A second run gives the same bytes, repairs what is broken, leaves no scraps."""
     out = tmp_path / 'out'
     convert(mfnet, out)
     image = out / 'thermal' / '00001D.png'
@@ -79,11 +79,11 @@ def bad_label(root):
         (bad_label, '00002N.png has the value 12, but 9 classes'),
         (
             lambda root: (root / 'labels/00003D.png').unlink(),
-            '00003D of .*val.txt is not in .*labels: copy the set whole',
+            '00003D of .*val.txt is not in .*labels',
         ),
         (
             lambda root: (root / 'val.txt').write_text('00001D'),
-            '00001D stands in train.txt and val.txt',
+            '00001D is in both train and val',
         ),
         (lambda root: (root / 'val.txt').write_text(''), 'val.txt is empty'),
         (lambda root: (root / 'val.txt').unlink(), 'val.txt cannot be read'),

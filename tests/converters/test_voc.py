@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from released_sets import voc
+from toys import noise, write_image
 
 from dugi_mae.converters.builder import CocoBuilder
-from dugi_mae.converters.voc import add_voc_image, read_voc
+from dugi_mae.converters.voc import add_voc, read_voc
 from dugi_mae.errors import DuGIError
 
 BOX = '<bndbox><xmin>1</xmin><ymin>2.5</ymin><xmax>11</xmax><ymax>22</ymax></bndbox>'
@@ -41,7 +45,7 @@ def test_geometry(tmp_path, inner, box):
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        (None, 'a.xml does not exist: copy the set whole'),
+        (None, 'a.xml does not exist: copy the complete'),
         ('', 'a.xml is damaged XML .*: copy it again'),
         ('<annotation><object>', 'a.xml is damaged XML'),
         ('<?xml version="1.0" encoding="big5"?><a/>', 'a.xml is damaged XML'),
@@ -62,18 +66,20 @@ def test_damaged_files(tmp_path, text, message):
     assert '\n' not in str(error.value)
 
 
-def test_the_image_has_the_last_word(tmp_path, voc_text, make_image):
+def test_the_image_has_the_last_word(tmp_path):
     """Size comes from the image; depth and file name of the XML are not looked at."""
-    make_image(tmp_path / 'ir' / 'a.png', (80, 60))
+    write_image(tmp_path / 'ir' / 'a.png', noise(60, 80))
     path = tmp_path / 'a.xml'
-    path.write_text(voc_text('Car 70 50 90 55', 'Car', 'dog 1 1 2 2', depth=99))
-    builder = CocoBuilder('train', ['Car'])
-    add_voc_image(builder, tmp_path / 'ir' / 'a.png', path, tmp_path)
+    path.write_text(voc('Car 70 50 90 55', 'Car', 'dog 1 1 2 2', depth=99))
+    builder = CocoBuilder('train', ['Car'], tmp_path)
+    images = dict(a=tmp_path / 'ir' / 'a.png', b=tmp_path / 'b.png')
+    assert add_voc(builder, 'ab', images, dict(a=path)) is builder
     assert builder.images == [dict(id=1, file_name='ir/a.png', width=80, height=60)]
     assert [item['bbox'] for item in builder.annotations] == [[70, 50, 10, 5]]
     assert list(builder.summary()) == [
         'train: 1 images (0 without boxes), 1 boxes: Car 1',
         'train: other objects left out: dog 1',
+        'train: images without an annotation file left out: 1',
         'train: images of another size than the annotations state: 1',
         'train: boxes cut to the image: 1',
         'train: objects without a box left out: 1',
@@ -98,7 +104,7 @@ def test_stated_sizes(tmp_path, width, size):
 
 def test_corners_in_another_order():
     """Any two opposite corners make a box; reversed ones are counted."""
-    builder = CocoBuilder('train', ['Car'])
+    builder = CocoBuilder('train', ['Car'], Path())
     builder.add_image('a.png', 64, 48)
     for box in ((1, 2, 11, 22), (11, 2, 1, 22), (1, 22, 11, 2), (11, 22, 1, 2)):
         builder.add_object('Car', box)
@@ -107,14 +113,11 @@ def test_corners_in_another_order():
     assert builder.notes == {'boxes with reversed corners put in order': 3}
 
 
-def test_damaged_image(tmp_path, voc_text):
+def test_damaged_image(tmp_path):
     """An image that is none is named."""
     (tmp_path / 'a.png').write_bytes(b'\x89PNG')
-    (tmp_path / 'a.xml').write_text(voc_text())
+    (tmp_path / 'a.xml').write_text(voc())
+    builder = CocoBuilder('train', ['Car'], tmp_path)
+    paths = [{'a': tmp_path / f'a.{suffix}'} for suffix in ('png', 'xml')]
     with pytest.raises(DuGIError, match='a.png is damaged: copy it again'):
-        add_voc_image(
-            CocoBuilder('train', ['Car']),
-            tmp_path / 'a.png',
-            tmp_path / 'a.xml',
-            tmp_path,
-        )
+        add_voc(builder, 'a', *paths)

@@ -6,10 +6,13 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from dugi_mae.utils.processes import Crash, map_despite_crashes
+sys.path.append(str(Path(__file__).resolve().parents[2] / 'tools/dataset_converters'))
+
+from processes import Crash, map_despite_crashes
 
 
 def work(item: int) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from dugi_mae.mm.datasets import verify
+from dugi_mae.images import reading
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools/dataset_converters/verify.py'
 
@@ -26,6 +26,7 @@ def run(monkeypatch, capsys) -> Callable[..., tuple[object, list[str]]]:
     """Call the tool; returns what it exits with and the lines that it printed."""
 
     def call(*arguments: object) -> tuple[object, list[str]]:
+        monkeypatch.syspath_prepend(TOOL.parent)
         monkeypatch.setattr(sys, 'argv', [str(TOOL), *map(str, arguments)])
         code = 0
         try:
@@ -86,27 +87,27 @@ def test_every_bad_file_is_reported(tmp_path, folder, run, write_bad_images):
 
 def test_a_file_that_crashes_the_decoder(tmp_path, folder, run, monkeypatch):
     """The others are checked all the same."""
-    real = verify.decode
+    real = reading.decode
 
     def decode(content, path):
         if path.endswith('a.png'):
             os.kill(os.getpid(), signal.SIGKILL)
         return real(content, path)
 
-    monkeypatch.setattr(verify, 'decode', decode)
+    monkeypatch.setattr(reading, 'decode', decode)
     code, printed = run(folder, '--jobs', '1', '--out', tmp_path / 'report.json')
     assert (code, printed[0]) == (1, '4 images, 1 bad')
     (file,) = json.loads((tmp_path / 'report.json').read_text())['bad_files']
     assert file['path'] == str(folder / 'a.png') and file['reason'] == 'crash'
-    assert 'reads it (exit code -9): remove it' in file['message']
+    assert 'exit code -9' in file['message']
 
 
 @pytest.mark.parametrize(
     ('name', 'flags', 'message'),
     [
-        ('gone', (), r'^DuGIError: folder .*/gone does not exist: correct its name$'),
-        ('empty', (), r'^DuGIError: .*/empty holds no image: .*found no file at all'),
-        ('set', ('--jobs', '0'), r'^DuGIError: jobs=0 must be at least 1$'),
+        ('gone', (), '^DuGIError: .*/gone does not exist'),
+        ('empty', (), '^DuGIError: .*/empty holds no image: .*found no file'),
+        ('set/a.png', (), '^DuGIError: .*a.png is a file: name the folder'),
         ('set', ('--out', 'in_the_way/a.json'), r'^DuGIError: .*cannot be written'),
     ],
 )

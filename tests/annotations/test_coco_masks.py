@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dugi_mae.converters.coco_masks import check_masks, run_lengths
+from dugi_mae.annotations.coco_masks import check_masks, run_lengths
 from dugi_mae.errors import DuGIError
 
 POLYGON = [[1, 1, 4, 1, 4, 3]]
