@@ -1,4 +1,4 @@
-"""Synthetic infrared scenes with exact truth, where no real image is at hand.
+"""Synthetic infrared scenes with exact labels, where no real image is at hand.
 
 A scene is a thermal background (:mod:`dugi_mae.images.thermal_background`), small
 targets blurred by the optics, and what an uncooled sensor adds: column stripes, slow
@@ -26,7 +26,7 @@ LEAST_SPAN = 6.0
 
 
 class SyntheticScene(NamedTuple):
-    """One scene and its truth.
+    """One scene and its labels.
 
     Attributes:
         image: ``(H, W)`` uint8, or uint16 counts below 2**14.
