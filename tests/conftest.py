@@ -112,7 +112,9 @@ model = dict(
 test_dataloader = dict(
     dataset=dict(
         pipeline=[
-            dict(type='LoadInfraredImage'),
+            dict(
+                type='LoadImageFromFile', backend_args=dict(backend='infrared')
+            ),
             dict(type='Resize', scale_factor={scale}, keep_ratio=True),
             dict(type='LoadTargetMask'),
             dict(type='PackSegInputs'),

@@ -14,8 +14,8 @@ from dugi_mae.checkpoints.io import check_checkpoint
 from dugi_mae.cli import CFG_OPTIONS, override, read_config, run_cli
 from dugi_mae.errors import DuGIError
 
-#: Flags that only small targets have: how they go to the inferencer or the call.
-INIT_FLAGS, CALL_FLAGS = ('tile', 'overlap', 'threshold'), ('truth',)
+#: Flags for small targets only: arguments of the inferencer and of its call.
+INIT_FLAGS, CALL_FLAGS = ('tile', 'overlap', 'threshold'), ('gt',)
 
 
 def parse_args() -> argparse.Namespace:

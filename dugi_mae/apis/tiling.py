@@ -61,8 +61,8 @@ def tile_axis(length: int, tile: int, overlap: int, stride: int = STRIDE) -> lis
     Args:
         length: Pixels of the axis.
         tile: Side of a tile, see :func:`check_tiling`.
-        overlap: Pixels that neighbours share, at least.
-        stride: What starts are multiples of.
+        overlap: Minimum overlap of neighbouring tiles in pixels.
+        stride: Starts are multiples of it.
     """
     check_tiling(tile, overlap, stride)
     starts = list(range(0, max(length - tile, 0), tile - overlap))

@@ -85,8 +85,8 @@ def count_image(
     for name, array in others.items():
         if array is not None and np.shape(array) != label.shape:
             raise DuGIError(
-                f'{name} has the shape {np.shape(array)}, label {label.shape}: evaluate '
-                'both at the resolution of the image'
+                f'{name} has the shape {np.shape(array)}, label {label.shape}: '
+                'evaluate both at the resolution of the image'
             )
     prediction, label = prediction & valid, label & valid
     match = match_targets(prediction, label, distance)

@@ -1,4 +1,4 @@
-"""Small targets marked in the image, with hits and errors if a ground truth is known."""
+"""Small targets marked in the image, and compared with the ground truth."""
 
 from __future__ import annotations
 

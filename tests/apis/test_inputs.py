@@ -1,14 +1,16 @@
-"""Resolving what people hand over to images with names."""
+"""Inputs of the inferencers: names, frames, arrays, and the pipeline."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 import pytest
+import tifffile
+from mmengine.config import Config
 
-from dugi_mae.apis.inputs import find_sources, read_video
+import dugi_mae.mmpretrain  # noqa: F401
+from dugi_mae.apis.inputs import PredictPipeline, find_sources, read_video
 from dugi_mae.apis.run import Run
-from dugi_mae.mm.transforms import LoadInfraredImage
 from dugi_mae.errors import DuGIError
 
 IMAGE = np.arange(20 * 24, dtype=np.uint16).reshape(20, 24)
@@ -77,28 +79,56 @@ def test_images_of_sources(tree):
         str(tree / 'clip.avi'),
         'array',
     ]
-    loader = LoadInfraredImage()
-    for image in images:
-        assert image.load(loader).dtype == np.uint8
+
+
+def pipeline(load: dict) -> PredictPipeline:
+    """A pipeline of one step and packing."""
+    steps = [load, dict(type='PackInputs')]
+    dataloader = dict(dataset=dict(pipeline=steps))
+    return PredictPipeline(
+        Config(dict(default_scope='mmpretrain', test_dataloader=dataloader))
+    )
+
+
+def host_loader(channels: int, **options) -> dict:
+    """The loader of our configs."""
+    color_type = 'color' if channels == 3 else 'grayscale'
+    backend = dict(backend='infrared', **options)
+    return dict(type='LoadImageFromFile', color_type=color_type, backend_args=backend)
+
+
+def load(run: PredictPipeline, given) -> np.ndarray:
+    """The tensor of one file or array, ``(C, H, W)``, and its first channel."""
+    (image,) = find_sources(given)[0].images(0)
+    packed, pixels = run(image)
+    assert pixels.shape[:2] == packed['inputs'].shape[1:]
+    return packed['inputs'].numpy()
 
 
 @pytest.mark.parametrize('dtype', [np.uint8, np.uint16, np.float32, np.int32])
 @pytest.mark.parametrize('channels', [1, 3])
 def test_arrays_load_as_their_files_do(tmp_path, dtype, channels):
-    """Pixels from memory go through the very normaliser that files go through."""
-    import tifffile
-
+    """Both loaders, files and arrays of all depths give the same input."""
     array = (7000 + IMAGE % 200).astype(dtype)
     path = tmp_path / 'a.tif'
     tifffile.imwrite(path, array)
-    loader = LoadInfraredImage(channels=channels)
-    (image,) = find_sources(array)[0].images(0)
-    assert np.array_equal(image.load(loader), loader.load(str(path)))
+    options = dict(normalizer='minmax', invalid=(7000,))
+    found = [
+        load(pipeline(step), given)
+        for step in (
+            dict(type='LoadInfraredImage', channels=channels, **options),
+            host_loader(channels, **options),
+        )
+        for given in (array, path)
+    ]
+    assert found[0].shape == (channels, 20, 24) and found[0].dtype == np.uint8
+    for other in found[1:]:
+        assert np.array_equal(other, found[0])
 
 
 def test_colour_and_alpha_arrays():
     """Colour arrays are BGR and become luma, a last axis of 1 is grey."""
-    loader = LoadInfraredImage()
+    run = pipeline(host_loader(3))
     grey = (IMAGE % 256).astype(np.uint8)
     red = np.zeros((20, 24, 3), np.uint8)
     red[..., 2] = 255
@@ -107,8 +137,16 @@ def test_colour_and_alpha_arrays():
         (np.repeat(grey[..., None], 4, axis=2), grey),
         (red, np.full((20, 24), 76, np.uint8)),
     ):
-        (image,) = find_sources(array)[0].images(0)
-        assert np.array_equal(image.load(loader)[..., 0], expected)
+        assert np.array_equal(load(run, array)[0], expected)
+
+
+@pytest.mark.parametrize(
+    'step', [dict(type='LoadImageFromFile'), dict(type='mmseg.Resize', scale=8)]
+)
+def test_a_pipeline_that_loads_no_infrared_image(step):
+    """The message shows how a pipeline has to begin."""
+    with pytest.raises(DuGIError, match=r"pipeline.*backend='infrared'"):
+        pipeline(step)
 
 
 @pytest.mark.parametrize('code', ['MJPG', 'XVID'])
@@ -120,41 +158,28 @@ def test_video_frames(tmp_path, code):
     assert all(f.shape == (32, 48, 3) and f.dtype == np.uint8 for f in frames)
 
 
-def test_video_cut_short(tmp_path):
-    """The frames before the cut come, then an error says how many are missing."""
-    path = tmp_path / 'v.avi'
-    make_video(path, 10)
-    content = path.read_bytes()
-    path.write_bytes(content[: len(content) * 6 // 10])
-    frames = []
-    with pytest.raises(DuGIError, match=r'v.avi ends after \d of 10 frames'):
-        for frame in read_video(path):
-            frames.append(frame)
-    assert 0 < len(frames) < 10
-
-
 @pytest.mark.parametrize('content', [b'', b'no video at all' * 50])
 def test_video_that_cannot_be_decoded(tmp_path, content):
     """The message names the file and a remedy."""
     path = tmp_path / 'v.mp4'
     path.write_bytes(content)
-    with pytest.raises(DuGIError, match=r'video .*v.mp4 cannot be decoded: .*convert'):
+    with pytest.raises(DuGIError, match=r'v.mp4 .*convert'):
         list(read_video(path))
 
 
 @pytest.mark.parametrize(
     ('make', 'message'),
     [
-        (lambda d: d / 'empty', 'folder .*empty holds neither image nor video'),
-        (lambda d: str(d / '*.bmp'), r'no image or video matches .*\*.bmp'),
-        (lambda d: d / 'bb.png', r'bb.png does not exist: did you mean .*/b.png\?'),
-        (lambda d: 'no/such/place.png', 'place.png does not exist: check the path'),
+        (lambda d: d / 'empty', 'folder .*empty'),
+        (lambda d: str(d / '*.bmp'), r'\*.bmp.*check the pattern'),
+        (lambda d: d / 'bb.png', r'bb.png.*did you mean .*/b.png\?'),
+        (lambda d: 'no/such/place.png', 'place.png.*check the path'),
         (lambda d: [], 'list of inputs is empty'),
-        (lambda d: 7, 'input of type int is unknown'),
-        (lambda d: [None], 'input of type NoneType is unknown'),
-        (lambda d: np.zeros((2, 8, 8, 3)), r'\(2, 8, 8, 3\) is not an image: .*list'),
-        (lambda d: np.zeros((9, 480, 640)), r'\(9, 480, 640\) is not an image'),
-        (lambda d: np.zeros(5), r'\(5,\) is not an image'),
+        (lambda d: 7, 'type int.*give a path'),
+        (lambda d: [None], 'type NoneType'),
+        (lambda d: np.zeros((2, 8, 8, 3)), r'\(2, 8, 8, 3\).*list'),
+        (lambda d: np.zeros((9, 480, 640)), r'\(9, 480, 640\)'),
+        (lambda d: np.zeros(5), r'\(5,\)'),
     ],
 )
 def test_bad_inputs(tree, make, message):
@@ -165,14 +190,26 @@ def test_bad_inputs(tree, make, message):
     assert '\n' not in str(caught.value)
 
 
-def test_a_run_goes_on_after_a_bad_video(tmp_path):
-    """A video that breaks off costs its rest, not the inputs after it, nor their place.
+def cut_video(path) -> None:
+    """A video that breaks off."""
+    make_video(path, 10)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 6 // 10])
 
-    The places are those that the headers tell, as in a list of true masks.
-    """
-    make_video(tmp_path / 'a.avi', 10)
-    content = (tmp_path / 'a.avi').read_bytes()
-    (tmp_path / 'a.avi').write_bytes(content[: len(content) * 6 // 10])
+
+def test_video_cut_short(tmp_path):
+    """The frames before the cut come, then an error says how many are missing."""
+    cut_video(tmp_path / 'v.avi')
+    frames = []
+    with pytest.raises(DuGIError, match=r'v.avi .*\d of 10 frames'):
+        for frame in read_video(tmp_path / 'v.avi'):
+            frames.append(frame)
+    assert 0 < len(frames) < 10
+
+
+def test_a_run_continues_after_a_bad_video(tmp_path):
+    """A truncated video loses its rest; the inputs after it keep their positions."""
+    cut_video(tmp_path / 'a.avi')
     (tmp_path / 'b.avi').write_bytes(b'nothing')
     make_video(tmp_path / 'c.avi', 2)
     run = Run(tmp_path, None, {})
@@ -184,13 +221,13 @@ def test_a_run_goes_on_after_a_bad_video(tmp_path):
     assert [f['name'] for f in run.report['failed']] == ['a', 'b']
 
 
-def test_a_run_of_which_nothing_remains(tmp_path):
-    """If no input can be used, the first reason is the error."""
-    (tmp_path / 'a.avi').write_bytes(b'nothing')
-    run = Run(tmp_path, None, {})
-    with pytest.raises(DuGIError, match='a.avi cannot be decoded'):
-        list(run.batches(lambda i: i, 1, lambda i: 0))
-    (tmp_path / 'b.avi').write_bytes(b'nothing')
-    run = Run(tmp_path, None, {})
-    with pytest.raises(DuGIError, match='none of 2 inputs can be used: .*a.avi'):
-        list(run.batches(lambda i: i, 1, lambda i: 0))
+def test_a_run_without_any_usable_input(tmp_path):
+    """The first reason is the error."""
+    for name, message in (
+        ('a.avi', 'a.avi cannot'),
+        ('b.avi', 'none of 2 inputs.*a.avi'),
+    ):
+        (tmp_path / name).write_bytes(b'nothing')
+        run = Run(tmp_path, None, {})
+        with pytest.raises(DuGIError, match=message):
+            list(run.batches(lambda i: i, 1, lambda i: 0))

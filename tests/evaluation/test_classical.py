@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dugi_mae.images.synthetic import generate_scene
 from dugi_mae.errors import DuGIError
 from dugi_mae.evaluation import small_target_scores
 from dugi_mae.evaluation.classical import adaptive_threshold, mpcm, top_hat
+from dugi_mae.images.synthetic import generate_scene
 
 DETECTORS = pytest.mark.parametrize(
     ('detect', 'size'),
@@ -62,6 +62,7 @@ def test_top_hat_equals_the_loops(radius):
     opened = slow_filter(slow_filter(signed, radius, min), radius, max)
     expected = (signed - opened) / (signed - opened).max()
     np.testing.assert_allclose(top_hat(image, radius), expected, rtol=1e-12)
+    assert top_hat(np.eye(4), 6).shape == (4, 4)  # a disk larger than the image
 
 
 @pytest.mark.parametrize('sizes', [(3,), (5, 3)])
@@ -75,6 +76,7 @@ def test_mpcm_equals_the_loops(sizes):
     np.testing.assert_allclose(
         mpcm(image, sizes), expected / expected.max(), rtol=1e-9, atol=1e-12
     )
+    assert mpcm(np.eye(4), (3, 9)).shape == (4, 4)  # patches larger than the image
 
 
 @DETECTORS
@@ -118,11 +120,6 @@ def test_grey_scale_does_not_matter(detect, size):
     np.testing.assert_allclose(scaled, score, rtol=1e-9, atol=1e-9)
 
 
-def test_small_images():
-    """Patches larger than the image are no error."""
-    assert mpcm(np.eye(4), (3, 9)).shape == top_hat(np.eye(4), 6).shape == (4, 4)
-
-
 def test_adaptive_threshold():
     """Mean + k standard deviations, for one k or many."""
     score = np.random.default_rng(0).random((5, 6))
@@ -146,11 +143,11 @@ def test_targets_of_scenes_are_found(detect, k):
 @pytest.mark.parametrize(
     ('call', 'message'),
     [
-        (lambda image: top_hat(image[..., None]), r'shape \(9, 9, 1\): give one grey'),
-        (lambda image: mpcm(image[None]), r'image of shape \(1, 9, 9\)'),
-        (lambda image: top_hat(image, 0), 'radius=0 pixels: give at least 1'),
-        (lambda image: mpcm(image, (3, 4)), r'sizes=\(3, 4\) of patches: give odd'),
-        (lambda image: mpcm(image, ()), r'sizes=\(\) of patches'),
+        (lambda image: top_hat(image[..., None]), r'\(9, 9, 1\).*one grey channel'),
+        (lambda image: mpcm(image[None]), r'\(1, 9, 9\)'),
+        (lambda image: top_hat(image, 0), 'radius=0.*at least 1'),
+        (lambda image: mpcm(image, (3, 4)), r'sizes=\(3, 4\).*odd'),
+        (lambda image: mpcm(image, ()), r'sizes=\(\)'),
     ],
 )
 def test_bad_input(call, message):

@@ -104,7 +104,7 @@ class IRSTDHead(BaseDecodeHead):
         return self.cls_seg(self.decode(self._transform_inputs(inputs))[-1])
 
     def loss(self, inputs: Sequence[Tensor], batch_data_samples, train_cfg) -> dict:
-        """Compute the loss of the output and, with deep supervision, the side losses."""
+        """Compute the loss, with deep supervision also those of the side outputs."""
         *sides, last = self.decode(self._transform_inputs(inputs))
         losses = self.loss_by_feat(self.cls_seg(last), batch_data_samples)
         for stride, conv, x in zip((8, 4, 2), self.side_seg, sides, strict=False):

@@ -1,4 +1,4 @@
-"""The reconstruction metric against slow loops."""
+"""The reconstruction errors as a metric of mmengine."""
 
 from __future__ import annotations
 
@@ -6,130 +6,28 @@ import pytest
 import torch
 from mmengine.registry import METRICS
 
-from dugi_mae.evaluation import ReconstructionMetric, fill_nearest_visible
+import dugi_mae.mm.metrics  # noqa: F401
+from dugi_mae.evaluation.reconstruction import mean_errors, reconstruction_errors
 
 
-def slow_nearest(mask) -> list[int]:
-    """For every place its nearest visible one, the first in raster order of equals."""
-    rows, cols = mask.shape
-    result = []
-    for y in range(rows):
-        for x in range(cols):
-            best = None
-            for v in range(rows):
-                for u in range(cols):
-                    distance = (v - y) ** 2 + (u - x) ** 2
-                    if mask[v, u] == 0 and (best is None or distance < best[0]):
-                        best = distance, v * cols + u
-            result.append(best[1])
-    return result
-
-
-def random_mask(rows: int, cols: int, visible: int) -> torch.Tensor:
-    """A ``(rows, cols)`` mask, 1 = masked."""
-    mask = torch.ones(rows * cols)
-    mask[torch.randperm(rows * cols)[:visible]] = 0
-    return mask.reshape(rows, cols)
-
-
-@pytest.mark.parametrize('seed', range(4))
-@pytest.mark.parametrize(
-    ('rows', 'cols', 'visible'),
-    [(4, 4, 4), (3, 7, 2), (1, 6, 1), (14, 14, 49), (2, 2, 3)],
-)
-def test_fill_nearest_visible_equals_the_loop(rows, cols, visible, seed):
-    """Each masked token copies its nearest visible one; visible ones stay."""
-    torch.manual_seed(seed)
-    mask = random_mask(rows, cols, visible)
-    tokens = torch.randn(rows * cols, 3)
-    filled = fill_nearest_visible(tokens, mask)
-    for place, source in enumerate(slow_nearest(mask)):
-        assert torch.equal(filled[place], tokens[source])
-
-
-def slow_errors(image, prediction, mask, patch):
-    """Squared errors of model, mean and nearest filling, pixel by pixel."""
-    channels, height, width = image.shape
-    cols = width // patch
-    nearest = slow_nearest(mask)
-    means = [image[c].double().mean().item() for c in range(channels)]
-    sums, count = [0.0, 0.0, 0.0], 0
-    for y in range(height):
-        for x in range(width):
-            if mask[y // patch, x // patch] == 0:
-                continue
-            source = nearest[y // patch * cols + x // patch]
-            v, u = source // cols * patch + y % patch, source % cols * patch + x % patch
-            for c in range(channels):
-                pixel = image[c, y, x].item()
-                sums[0] += (prediction[c, y, x].item() - pixel) ** 2
-                sums[1] += (means[c] - pixel) ** 2
-                sums[2] += (image[c, v, u].item() - pixel) ** 2
-                count += 1
-    return [s / count for s in sums]
-
-
-@pytest.mark.parametrize('channels', [1, 3])
-@pytest.mark.parametrize(('rows', 'cols', 'patch'), [(3, 3, 4), (2, 5, 4), (2, 2, 16)])
-def test_metric_equals_the_loop(rows, cols, patch, channels):
-    """Masked-pixel errors a image, averaged over the images of the set."""
-    metric = ReconstructionMetric(patch_size=patch)
-    errors = []
-    for batch_size in (2, 1):
-        samples = []
-        for _ in range(batch_size):
-            sample = dict(
-                image=2 + torch.randn(channels, rows * patch, cols * patch),
-                prediction=torch.randn(channels, rows * patch, cols * patch),
-                token_mask=random_mask(rows, cols, 2),
-            )
-            samples.append(sample)
-            errors.append(slow_errors(**rename(sample), patch=patch))
-        metric.process({}, samples)
-    model, mean, nearest = (sum(e[i] for e in errors) / 3 for i in range(3))
-    result = metric.evaluate(3)
-    assert result == {
-        'reconstruction/masked_mse': pytest.approx(model, rel=1e-4),
-        'reconstruction/mean_fill_mse': pytest.approx(mean, rel=1e-4),
-        'reconstruction/nearest_fill_mse': pytest.approx(nearest, rel=1e-4),
-        'reconstruction/ratio_to_mean_fill': pytest.approx(model / mean, rel=1e-4),
-        'reconstruction/ratio_to_nearest_fill': pytest.approx(
-            model / nearest, rel=1e-4
-        ),
+@pytest.mark.parametrize('prefix', [None, 'val'])
+def test_equals_the_functions(prefix):
+    """Any host finds it; batches of any size, the average is over the images."""
+    metric = METRICS.build(
+        dict(type='ReconstructionMetric', patch_size=8, prefix=prefix)
+    )
+    samples = [
+        dict(
+            image=torch.randn(1, 16, 16),
+            prediction=torch.randn(1, 16, 16),
+            token_mask=torch.tensor([[0, 1], [1, i]]),
+        )
+        for i in (0, 1, 1)
+    ]
+    for batch in (samples[:2], samples[2:]):
+        metric.process({}, batch)
+    errors = [reconstruction_errors(*sample.values(), 8) for sample in samples]
+    expected = mean_errors(errors).items()
+    assert metric.evaluate(3) == {
+        f'{prefix or "reconstruction"}/{key}': value for key, value in expected
     }
-
-
-def rename(sample: dict) -> dict:
-    """The sample under the names of the slow loop."""
-    return {('mask' if k == 'token_mask' else k): v for k, v in sample.items()}
-
-
-def test_a_perfect_and_a_mean_prediction():
-    """The image itself scores 0, its mean a ratio of exactly about 1."""
-    image, mask = torch.randn(3, 32, 32), random_mask(2, 2, 1)
-    metric = ReconstructionMetric()
-    metric.process({}, [dict(image=image, prediction=image, token_mask=mask)])
-    assert metric.evaluate(1)['reconstruction/masked_mse'] == 0
-    mean = image.mean(dim=(1, 2), keepdim=True).expand_as(image)
-    metric.process({}, [dict(image=image, prediction=mean, token_mask=mask)])
-    ratio = metric.evaluate(1)['reconstruction/ratio_to_mean_fill']
-    assert ratio == pytest.approx(1, rel=1e-5)
-
-
-def test_visible_pixels_do_not_count():
-    """A prediction that is wrong at visible places only is perfect."""
-    image, mask = torch.randn(1, 32, 32), torch.tensor([[0.0, 1.0], [1.0, 1.0]])
-    prediction = image.clone()
-    prediction[:, :16, :16] += 100
-    metric = ReconstructionMetric()
-    metric.process({}, [dict(image=image, prediction=prediction, token_mask=mask)])
-    assert metric.evaluate(1)['reconstruction/masked_mse'] == 0
-
-
-def test_registered_in_the_root():
-    """Any host finds the metric without a prefix, and the prefix can be changed."""
-    metric = METRICS.build(dict(type='ReconstructionMetric', prefix='val'))
-    image = torch.randn(1, 32, 32)
-    mask = torch.tensor([[0, 1], [1, 1]])
-    metric.process({}, [dict(image=image, prediction=image, token_mask=mask)])
-    assert 'val/masked_mse' in metric.evaluate(1)
