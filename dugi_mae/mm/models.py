@@ -139,9 +139,14 @@ class DuGIMAE(core.MaskedAutoencoder, BaseSelfSupervisor):
         self.masking = build('masking', masking)
         self.guidance = build('guidance', guidance)
         self.in_channels = getattr(backbone, 'in_channels', self.in_channels)
-        if getattr(self.data_preprocessor, '_enable_normalize', False):
-            self.mean = self.data_preprocessor.mean.flatten()[0].item()
-            self.std = self.data_preprocessor.std.flatten()[0].item()
+        if isinstance(data_preprocessor, nn.Module):
+            if getattr(data_preprocessor, '_enable_normalize', False):
+                self.mean = data_preprocessor.mean.flatten()[0].item()
+                self.std = data_preprocessor.std.flatten()[0].item()
+        elif data_preprocessor.get('mean') is not None:
+            self.mean, self.std = (
+                float(data_preprocessor[k][0]) for k in ('mean', 'std')
+            )
 
     def extract_feat(self, inputs: Tensor) -> Tensor:
         """Visible tokens of the encoder, ``(B, C, H, W)`` -> ``(B, K, D)``."""
@@ -193,7 +198,10 @@ class DuGIMAE(core.MaskedAutoencoder, BaseSelfSupervisor):
 
 
 def _known(backbone: nn.Module, name: str) -> dict[str, int]:
-    return {name: getattr(backbone, name)} if hasattr(backbone, name) else {}
+    value = getattr(backbone, name, None)
+    if isinstance(value, tuple):  # mmpretrain's ViT keeps both sides of its images
+        value = value[0]
+    return {} if value is None else {name: value}
 
 
 def _fill(name: str, cfg: dict, derived: dict, defaults: dict) -> dict:
