@@ -21,7 +21,8 @@ class LoadTargetMask(BaseTransform):
     take 255 for "ignore" and drop every target without a word.
 
     Required keys: ``seg_map_path``, ``img_path``, ``ori_shape``. Added keys:
-    ``gt_seg_map`` ``(H, W)`` uint8 in {0, 1}; ``seg_fields`` is extended.
+    ``gt_seg_map`` ``(H, W)`` uint8 in {0, 1}; ``seg_fields`` is extended. Without
+    ``seg_map_path``, as in a host's inferencer, nothing is done.
 
     Args:
         on_mismatch: What to do with a mask of another size than its image:
@@ -42,6 +43,8 @@ class LoadTargetMask(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Add the mask at ``results['seg_map_path']`` to the results."""
+        if 'seg_map_path' not in results:
+            return results
         path = results['seg_map_path']
         mask = self.load(path)
         height, width = results['ori_shape']

@@ -5,8 +5,8 @@ import pytest
 from mmengine.registry import TRANSFORMS
 from scipy import ndimage
 
-from dugi_mae.mm.transforms import TargetCopyPaste
 from dugi_mae.errors import DuGIError
+from dugi_mae.mm.transforms import SmallTargetCopyPaste
 
 
 def sample(dtype=np.uint8, channels=1, boxes=((10, 12, 13, 15),), size=(48, 64)):
@@ -29,10 +29,10 @@ def count(mask):
 
 @pytest.mark.parametrize('dtype', [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize('channels', [1, 3])
-def test_copies_are_whole_and_labelled(dtype, channels):
+def test_copies_are_complete_and_labelled(dtype, channels):
     """Every pixel labelled as target looks like one, and no other does."""
     for _ in range(100):
-        result = TargetCopyPaste(1.0, 3).transform(sample(dtype, channels))
+        result = SmallTargetCopyPaste(1.0, 3).transform(sample(dtype, channels))
         image, mask = result['img'], result['gt_seg_map']
         assert image.dtype == dtype
         assert image.shape == (48, 64, channels)
@@ -47,7 +47,7 @@ def test_targets_stay():
     boxes = ((2, 2, 4, 5), (20, 30, 25, 33), (45, 60, 48, 64))
     for _ in range(200):
         before = sample(boxes=boxes)
-        after = TargetCopyPaste(1.0, 5).transform(sample(boxes=boxes))
+        after = SmallTargetCopyPaste(1.0, 5).transform(sample(boxes=boxes))
         old = before['gt_seg_map'] == 1
         assert (after['gt_seg_map'][old] == 1).all()
         assert (after['img'][old] == before['img'][old]).all()
@@ -62,12 +62,12 @@ def test_copies_keep_clear_of_targets():
     boxes = ((0, 0, 3, 3), (14, 14, 17, 17), (27, 10, 30, 13), (13, 26, 16, 29))
     for seed in range(300):
         np.random.seed(seed)
-        mask = TargetCopyPaste(1.0, 3).transform(sample(boxes=boxes, size=(30, 30)))[
-            'gt_seg_map'
-        ]
+        mask = SmallTargetCopyPaste(1.0, 3).transform(
+            sample(boxes=boxes, size=(30, 30))
+        )['gt_seg_map']
         assert mask.sum() == 9 * count(mask)
     at_border = sample(boxes=((0, 5, 3, 8), (20, 0, 23, 2)))
-    mask = TargetCopyPaste(1.0).transform(at_border)['gt_seg_map']
+    mask = SmallTargetCopyPaste(1.0).transform(at_border)['gt_seg_map']
     assert count(mask) == 2
 
 
@@ -77,7 +77,7 @@ def test_saturation_does_not_swallow_copies():
         given = sample()
         given['img'][:, 30:] = 250
         before = given['img'].astype(int)
-        result = TargetCopyPaste(1.0, 3).transform(given)
+        result = SmallTargetCopyPaste(1.0, 3).transform(given)
         new = result['gt_seg_map'] == 1
         new[10:13, 12:15] = False
         ids, number = ndimage.label(new, np.ones((3, 3)))
@@ -95,7 +95,7 @@ def test_clutter_shines_through():
     given['img'] = np.where(given['gt_seg_map'][..., None], 130, 0) + rows * 0 + 50
     given['img'][24:] += 20
     for _ in range(50):
-        result = TargetCopyPaste(1.0, 1).transform(dict(given))
+        result = SmallTargetCopyPaste(1.0, 1).transform(dict(given))
         new = (result['gt_seg_map'] == 1) & (given['gt_seg_map'] == 0)
         lower = new.copy()
         lower[:24] = False
@@ -107,7 +107,7 @@ def test_unknown_pixels_are_left_alone():
     given = sample()
     given['gt_seg_map'][:, 20:] = 255
     for _ in range(50):
-        result = TargetCopyPaste(1.0, 3).transform(dict(given))
+        result = SmallTargetCopyPaste(1.0, 3).transform(dict(given))
         assert (result['gt_seg_map'][:, 20:] == 255).all()
         assert (result['img'][:, 20:] == 50).all()
 
@@ -124,7 +124,7 @@ def test_unknown_pixels_are_left_alone():
 def test_nothing_to_copy(config, boxes):
     """Without luck, target, or one that is small enough, nothing changes."""
     before = sample(boxes=boxes)
-    after = TargetCopyPaste(**config).transform(sample(boxes=boxes))
+    after = SmallTargetCopyPaste(**config).transform(sample(boxes=boxes))
     assert (after['img'] == before['img']).all()
     assert (after['gt_seg_map'] == before['gt_seg_map']).all()
 
@@ -133,14 +133,14 @@ def test_input_arrays_are_left_alone():
     """The loaded arrays may be cached: copies are written, not they."""
     given = sample()
     image, mask = given['img'], given['gt_seg_map']
-    TargetCopyPaste(1.0, 3).transform(given)
+    SmallTargetCopyPaste(1.0, 3).transform(given)
     assert count(mask) == 1
     assert (image == sample()['img']).all()
 
 
 def test_seed_decides():
     """The same numpy seed gives the same image; it is found without a scope."""
-    paste = TRANSFORMS.build(dict(type='TargetCopyPaste', prob=1.0))
+    paste = TRANSFORMS.build(dict(type='SmallTargetCopyPaste', prob=1.0))
     results = []
     for _ in range(2):
         np.random.seed(3)
@@ -152,11 +152,11 @@ def test_seed_decides():
     'arguments, message',
     [
         (dict(prob=-0.1), 'prob=-0.1.*from 0 to 1'),
-        (dict(max_copies=0), 'max_copies=0.*1 or more'),
-        (dict(max_side=0), 'max_side=0.*1 or more'),
+        (dict(max_copies=0), 'max_copies=0.*from 1'),
+        (dict(max_side=0), 'max_side=0.*from 1'),
     ],
 )
 def test_bad_arguments(arguments, message):
     """An argument out of range ends in a message that names it."""
     with pytest.raises(DuGIError, match=message):
-        TargetCopyPaste(**arguments)
+        SmallTargetCopyPaste(**arguments)

@@ -11,9 +11,9 @@ pytest.importorskip('mmseg', reason='masks of small targets need mmsegmentation'
 
 from mmseg.registry import TRANSFORMS
 
+from dugi_mae.errors import DuGIError
 from dugi_mae.mm.transforms.loading import LoadInfraredImage
 from dugi_mae.mm.transforms.target_mask import LoadTargetMask
-from dugi_mae.errors import DuGIError
 
 TARGET = np.zeros((24, 32), bool)
 TARGET[3:5, 6:10] = True
