@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
-from mmpretrain.registry import MODELS
+import toys
 
-from dugi_mae.models import ConvViT, MaskedConvViT
+from dugi_mae.models import (
+    DualDomainGuidance,
+    EntropyMasking,
+    GreyValueMasking,
+    RandomMasking,
+)
 from dugi_mae.ops import TokenMask, keep_by_score
-
-ARCH = dict(embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)
-MASKINGS = ('EntropyMasking', 'RandomMasking', 'GreyValueMasking')
-
 
 # Both cached tables depend on sizes alone: compiled code may make them again.
 pytestmark = pytest.mark.filterwarnings('ignore:Dynamo detected a call to a')
@@ -35,32 +36,6 @@ def images() -> torch.Tensor:
 def token_mask() -> TokenMask:
     """The mask of the 4 x 6 tokens of each."""
     return keep_by_score(torch.rand(2, 24), 0.75)
-
-
-def guidance() -> torch.nn.Module:
-    """A toy guidance."""
-    return MODELS.build(dict(type='DualDomainGuidance', embed_dims=16, num_heads=2))
-
-
-def whole_model(masking: str) -> torch.nn.Module:
-    """A toy pre-training model; the names of its parts are those of the configs."""
-    return MODELS.build(
-        dict(
-            type='DuGIMAE',
-            masking=dict(type=masking),
-            backbone=dict(type='MaskedConvViT', arch=ARCH, img_size=64),
-            guidance=dict(type='DualDomainGuidance', embed_dims=16, num_heads=2),
-            neck=dict(
-                type='MaskedDecoder',
-                embed_dims=16,
-                decoder_embed_dims=12,
-                decoder_depth=2,
-                decoder_num_heads=3,
-                img_size=64,
-            ),
-            head=dict(type='DuGIPretrainHead'),
-        )
-    )
 
 
 def gradients(module: torch.nn.Module, loss: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -94,33 +69,32 @@ def assert_compiles(module, call, backend: str = 'aot_eager') -> None:
 @pytest.mark.parametrize('impl', ['sparse', 'dense'])
 def test_the_encoder_is_one_graph(impl, images, token_mask):
     """The masked encoder has no graph break in either form."""
-    encoder = MaskedConvViT(ARCH, img_size=64, impl=impl)
+    encoder = toys.masked_conv_vit(impl=impl)
     assert_compiles(encoder, lambda: encoder(images, token_mask))
 
 
 @pytest.mark.parametrize('window_size', [None, 2])
 def test_the_downstream_encoder_is_one_graph(window_size):
     """Padding, windows and cropping have no graph break; 56x88 is no multiple of 32."""
-    encoder = ConvViT(
-        ARCH, img_size=64, window_size=window_size, rel_pos_bias=window_size is not None
-    )
+    bias = window_size is not None
+    encoder = toys.conv_vit(window_size=window_size, rel_pos_bias=bias)
     images = torch.randn(2, 3, 56, 88)
     assert_compiles(encoder, lambda: torch.cat([x.flatten() for x in encoder(images)]))
 
 
 def test_the_guidance_is_one_graph(images, token_mask):
     """Fourier transform, filter and attention have no graph break."""
-    guide, tokens = guidance(), torch.randn(2, 6, 16)
+    guide, tokens = DualDomainGuidance(16, 2), torch.randn(2, 6, 16)
     assert_compiles(guide, lambda: guide(tokens, images, token_mask))
 
 
-@pytest.mark.parametrize('masking', MASKINGS)
+@pytest.mark.parametrize('masking', [EntropyMasking, RandomMasking, GreyValueMasking])
 def test_the_loss_is_one_graph(masking, images):
     """Masking, encoder, guidance, decoder and loss together have no graph break."""
-    model = whole_model(masking).train()
+    model = toys.autoencoder(masking()).train()
     # The two tests above differentiate the graphs of the large parts.
-    backend = 'aot_eager' if masking == 'EntropyMasking' else 'eager'
-    assert_compiles(model, lambda: model.loss(images)['loss'], backend)
+    backend = 'aot_eager' if masking is EntropyMasking else 'eager'
+    assert_compiles(model, lambda: model(images), backend)
 
 
 @pytest.mark.gpu
@@ -129,5 +103,5 @@ def test_generated_code_gives_the_same_loss(images):
 
     On a GPU only: compiling for a CPU takes minutes.
     """
-    model, images = whole_model('EntropyMasking').cuda().train(), images.cuda()
-    assert_compiles(model, lambda: model.loss(images)['loss'], 'inductor')
+    model, images = toys.autoencoder(EntropyMasking()).cuda().train(), images.cuda()
+    assert_compiles(model, lambda: model(images), 'inductor')

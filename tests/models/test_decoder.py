@@ -4,44 +4,40 @@ from __future__ import annotations
 
 import pytest
 import torch
+import toys
 from torch.nn import functional as F
 
+from dugi_mae.errors import DuGIError
 from dugi_mae.models import MaskedDecoder
 from dugi_mae.ops import make_token_mask, sincos_pos_embed
 
 
 def toy_decoder(depth: int = 1, **kwargs) -> MaskedDecoder:
     """A decoder 12 wide for tokens 16 wide, every parameter away from its start."""
-    decoder = MaskedDecoder(
-        embed_dims=16,
-        decoder_embed_dims=12,
-        decoder_depth=depth,
-        decoder_num_heads=3,
-        **{'img_size': 48, 'patch_size': 16, 'out_channels': 3, **kwargs},
-    )
-    for name, p in decoder.named_parameters():
-        if name != 'decoder_pos_embed':
-            p.data += 0.1 * torch.randn_like(p)
+    kwargs = {'decoder_num_heads': 3, 'img_size': 48, **kwargs}
+    decoder = MaskedDecoder(16, 12, depth, **kwargs)
+    position = decoder.decoder_pos_embed.clone()
+    toys.stir(decoder).decoder_pos_embed.data.copy_(position)
     return decoder
 
 
 @pytest.mark.parametrize('grid', [(3, 3), (2, 5), (4, 1)])
 @pytest.mark.parametrize('channels', [1, 3])
-def test_shapes_on_any_grid(grid, channels, random_mask):
+def test_shapes_on_any_grid(grid, channels):
     """``(B, K, D)`` becomes ``(B, L, P * P * C)``, non-square too."""
     total = grid[0] * grid[1]
     decoder = toy_decoder(out_channels=channels, patch_size=8, img_size=24)
-    token_mask = random_mask(2, total, 2)
+    token_mask = toys.random_mask(2, total, 2)
     out = decoder(torch.randn(2, 2, 16), token_mask, grid)
     assert out.shape == (2, total, 64 * channels)
 
 
 @pytest.mark.parametrize('depth', [0, 1, 3])
 @pytest.mark.parametrize('num_extra', [0, 2])
-def test_masked_only_is_the_same_with_less_work(depth, num_extra, random_mask):
+def test_masked_only_is_the_same_with_less_work(depth, num_extra):
     """Values and every gradient equal those of the masked rows of the full output."""
     decoder = toy_decoder(depth=depth, num_extra_tokens=num_extra)
-    token_mask = random_mask(2, 8, 3)
+    token_mask = toys.random_mask(2, 8, 3)
     tokens = torch.randn(2, num_extra + 3, 16, requires_grad=True)
     full = decoder(tokens, token_mask, (2, 4))[token_mask.mask.bool()].view(2, 5, -1)
     masked = decoder(tokens, token_mask, (2, 4), masked_only=True)
@@ -58,11 +54,11 @@ def test_masked_only_is_the_same_with_less_work(depth, num_extra, random_mask):
 
 @pytest.mark.parametrize('grid', [(3, 3), (2, 4)])
 @pytest.mark.parametrize('num_extra', [0, 1, 2])
-def test_a_visible_token_moves_only_its_own_place(grid, num_extra, random_mask):
+def test_a_visible_token_moves_only_its_own_place(grid, num_extra):
     """Without attention a change of row k shows at place ``ids_keep[k]`` alone."""
     total = grid[0] * grid[1]
     decoder = toy_decoder(depth=0, num_extra_tokens=num_extra)
-    token_mask = random_mask(2, total, 4)
+    token_mask = toys.random_mask(2, total, 4)
     tokens = torch.randn(2, num_extra + 4, 16)
     before = decoder(tokens, token_mask, grid)
     for k in range(4):
@@ -77,11 +73,11 @@ def test_a_visible_token_moves_only_its_own_place(grid, num_extra, random_mask):
 
 
 @pytest.mark.parametrize('grid', [(3, 3), (2, 4)])
-def test_places_hold_token_or_mask_token_plus_position(grid, random_mask):
+def test_places_hold_token_or_mask_token_plus_position(grid):
     """The input of the blocks, place by place, and the way out, spelt out."""
     total = grid[0] * grid[1]
     decoder = toy_decoder(depth=0)
-    token_mask = random_mask(1, total, 3)
+    token_mask = toys.random_mask(1, total, 3)
     tokens = torch.randn(1, 3, 16)
     out = decoder(tokens, token_mask, grid)[0]
     position = sincos_pos_embed((3, 3), 12)
@@ -104,10 +100,10 @@ def test_places_hold_token_or_mask_token_plus_position(grid, random_mask):
         torch.testing.assert_close(out[place], want, rtol=0, atol=1e-5)
 
 
-def test_extra_tokens_take_part_in_the_attention(random_mask):
+def test_extra_tokens_take_part_in_the_attention():
     """A class token reaches the predictions through the blocks, and is dropped."""
     decoder = toy_decoder(depth=1, num_extra_tokens=1)
-    token_mask = random_mask(1, 9, 3)
+    token_mask = toys.random_mask(1, 9, 3)
     tokens = torch.randn(1, 4, 16)
     out = decoder(tokens, token_mask, (3, 3))
     assert out.shape == (1, 9, 768)
@@ -130,37 +126,32 @@ def test_order_of_the_visible_tokens_does_not_matter():
 def test_published_names_and_a_fixed_position_embedding():
     """Keys are those of the published decoders, and positions are not trained."""
     decoder = toy_decoder(depth=1)
+    kinds = ('weight', 'bias')
+    layers = ('norm1', 'attn.qkv', 'attn.proj', 'norm2', 'mlp.fc1', 'mlp.fc2')
     assert set(decoder.state_dict()) == {
-        'decoder_embed.weight',
-        'decoder_embed.bias',
         'mask_token',
         'decoder_pos_embed',
-        'decoder_norm.weight',
-        'decoder_norm.bias',
-        'decoder_pred.weight',
-        'decoder_pred.bias',
-        *(
-            f'decoder_blocks.0.{name}.{kind}'
-            for name in (
-                'norm1',
-                'attn.qkv',
-                'attn.proj',
-                'norm2',
-                'mlp.fc1',
-                'mlp.fc2',
-            )
-            for kind in ('weight', 'bias')
-        ),
+        *(f'decoder_{x}.{kind}' for x in ('embed', 'norm', 'pred') for kind in kinds),
+        *(f'decoder_blocks.0.{layer}.{kind}' for layer in layers for kind in kinds),
     }
     assert not decoder.decoder_pos_embed.requires_grad
     assert decoder.mask_token.requires_grad
 
 
-def test_position_embedding_of_another_size_is_resized_on_load():
-    """A state dict made for another ``img_size`` loads, its positions interpolated."""
-    small, large = toy_decoder(img_size=48), toy_decoder(img_size=80)
-    large.load_state_dict(small.state_dict())
-    maps = small.decoder_pos_embed.reshape(1, 3, 3, 12).permute(0, 3, 1, 2)
-    maps = F.interpolate(maps, (5, 5), mode='bicubic', align_corners=False)
-    want = maps.permute(0, 2, 3, 1).reshape(1, 25, 12)
-    torch.testing.assert_close(large.decoder_pos_embed.data, want.detach())
+@pytest.mark.parametrize(
+    ('kwargs', 'match'),
+    [
+        (dict(img_size=8), 'img_size=8 .*patch_size=16'),
+        (dict(decoder_num_heads=5), 'decoder_num_heads=5.*divisor'),
+    ],
+)
+def test_bad_options_are_named(kwargs, match):
+    """Options that do not fit fail at build time."""
+    with pytest.raises(DuGIError, match=match):
+        toy_decoder(**kwargs)
+
+
+def test_extra_tokens_that_were_not_announced_are_refused():
+    """A class token would shift all others: the message names the argument."""
+    with pytest.raises(DuGIError, match='num_extra_tokens'):
+        toy_decoder()(torch.randn(1, 4, 16), toys.random_mask(1, 9, 3), (3, 3))

@@ -95,17 +95,24 @@ def test_deterministic_and_without_gradient():
         assert torch.equal(alone.ids_restore[0], together.ids_restore[i])
 
 
-def test_bad_options_are_named():
-    """An unknown score or order and broken patches are named."""
-    with pytest.raises(DuGIError, match="score='pixels'.*did you mean 'pixel'"):
-        GreyValueMasking(score='pixels')
-    with pytest.raises(DuGIError, match="keep_order='rastr'.*did you mean 'raster'"):
-        GreyValueMasking(keep_order='rastr')
-    for masking in (
-        GreyValueMasking(),
-        GreyValueMasking(score='embedding', embed_dims=8),
-    ):
-        with pytest.raises(DuGIError, match='40x40'):
-            masking(torch.rand(1, 3, 40, 40))
-        with pytest.raises(ValueError, match='keeps 1 of 1'):
-            masking(torch.rand(1, 3, 16, 16))
+@pytest.mark.parametrize(
+    ('kwargs', 'match'),
+    [
+        (dict(score='pixels'), "score='pixels'.*did you mean 'pixel'"),
+        (dict(keep_order='rastr'), "keep_order='rastr'.*did you mean 'raster'"),
+    ],
+)
+def test_bad_options_are_named(kwargs, match):
+    """An unknown score or order is named, with the nearest."""
+    with pytest.raises(DuGIError, match=match):
+        GreyValueMasking(**kwargs)
+
+
+@pytest.mark.parametrize('score', ['pixel', 'embedding'])
+def test_images_that_cannot_be_masked_are_refused(score):
+    """Broken patches, and a single token."""
+    masking = GreyValueMasking(score=score, embed_dims=8)
+    with pytest.raises(DuGIError, match='40x40.*multiple of 16'):
+        masking(torch.rand(1, 3, 40, 40))
+    with pytest.raises(DuGIError, match='mask_ratio.* 1 of 1'):
+        masking(torch.rand(1, 3, 16, 16))
