@@ -149,6 +149,28 @@ def test_clahe_raises_local_contrast():
     assert equalised[left].std() > 1.5 * plain[left].std()
 
 
+@pytest.mark.parametrize('name', NORMALIZERS)
+@pytest.mark.parametrize(
+    ('dtype', 'odd'),
+    [
+        (np.float32, (np.nan, np.inf, -np.inf)),
+        (np.float32, (np.finfo(np.float32).min,)),
+        (np.float64, (1e308, -1e308)),
+        (np.float32, (9e29, -9e29)),
+        (np.float16, (np.nan, 65504)),
+    ],
+)
+@pytest.mark.filterwarnings('error')
+def test_no_count_breaks_a_normaliser(name, dtype, odd):
+    """NaN, infinity and the missing-pixel marks of float files stay out of the grey."""
+    image = np.random.RandomState(0).uniform(0, 1000, (24, 24)).astype(dtype)
+    image.flat[: 100 * len(odd)] = np.repeat(np.array(odd, dtype), 100)
+    spec = dict(type=name, lo=0, hi=1000) if name == 'fixed' else name
+    grey = build_normalizer(spec)(image, valid_pixels(image))
+    assert grey.dtype == np.float32
+    assert np.isfinite(grey).all() and grey.min() >= 0 and grey.max() <= 1
+
+
 @pytest.mark.parametrize(
     ('spec', 'message'),
     [

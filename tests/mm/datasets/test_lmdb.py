@@ -6,18 +6,18 @@ import runpy
 import sys
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import torch
 from mmengine import fileio
 from torch.utils.data import DataLoader
+from toys import noise, write_image
 
+import dugi_mae.mmpretrain  # noqa: F401
+from dugi_mae.errors import DuGIError
 from dugi_mae.mm.datasets import InfraredPretrainDataset
 from dugi_mae.mm.datasets import lmdb as packing
-from dugi_mae.errors import DuGIError
 
-TOOL = Path(__file__).resolve().parents[2] / 'tools/dataset_converters/pack_lmdb.py'
+TOOL = Path(__file__).resolve().parents[3] / 'tools/dataset_converters/pack_lmdb.py'
 PIPELINE = [
     dict(type='LoadInfraredImage'),
     dict(type='CenterCrop', crop_size=32),
@@ -32,9 +32,7 @@ def tree(tmp_path) -> Path:
     for i, name in enumerate(
         ['b.png', 'a b/c.PNG', 'a b/d%20.tif', 'é/ü.jpg', '0.bmp']
     ):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        noise = np.random.RandomState(i).randint(0, 256, (40, 48)).astype(np.uint8)
-        (folder / name).write_bytes(cv2.imencode(Path(name).suffix, noise)[1].tobytes())
+        write_image(folder / name, noise(40, 48, seed=i))
     (folder / 'notes.txt').write_text('no image')
     return folder
 
@@ -87,7 +85,7 @@ def test_it_may_stand_beside_a_folder(tree, packed):
 
 
 def test_workers_read_what_the_main_process_has_open(packed):
-    """A database that is open in the parent is opened anew in forked workers."""
+    """A database that is open in the parent is opened again in forked workers."""
     dataset = build(packed)
     expected = [sample['inputs'] for sample in dataset]
     loader = DataLoader(dataset, 1, num_workers=2, collate_fn=lambda batch: batch[0])
@@ -105,7 +103,7 @@ def test_packing_again_replaces_it(tree, packed, monkeypatch, capsys):
 
 
 def test_an_interrupted_packing_leaves_the_earlier_one(tree, packed, monkeypatch):
-    """What was there stays whole, and nothing else is left."""
+    """What was there stays intact, and nothing else is left."""
     monkeypatch.setattr(packing, 'tqdm', lambda *a, **k: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         packing.pack_lmdb(tree, ['b.png'], packed)
@@ -120,7 +118,7 @@ def test_a_list_names_files_in_it(packed, tmp_path):
     dataset = build(packed, ann_file=str(listed))
     assert names(dataset, packed) == ['b.png', 'gone.png']
     assert dataset[0]['inputs'].shape == (3, 32, 32)
-    with pytest.raises(DuGIError, match=r'lmdb://.*lmdb/gone.png does not exist'):
+    with pytest.raises(DuGIError, match='dugi-lmdb://.*lmdb/gone.png does not exist'):
         dataset[1]
 
 
@@ -134,7 +132,7 @@ def test_bad_input(tree, packed, monkeypatch, tmp_path):
         pack(monkeypatch, tree, other)
     with pytest.raises(DuGIError, match=r'other.lmdb holds no image'):
         build(other)
-    with pytest.raises(DuGIError, match=r'images.lmdb holds no image: .* 5 files'):
+    with pytest.raises(DuGIError, match='images.lmdb holds no image: .* 5 files'):
         build(packed, extensions=['.gif'])
     long = tree / ('x' * 200) / ('y' * 200) / ('z' * 200 + '.png')
     long.parent.mkdir(parents=True)
@@ -155,7 +153,6 @@ def test_bad_input(tree, packed, monkeypatch, tmp_path):
 
 def test_without_the_package(packed, monkeypatch):
     """Told what to install."""
-    packing._database.cache_clear()
     monkeypatch.setitem(sys.modules, 'lmdb', None)
     with pytest.raises(DuGIError, match='pip install lmdb'):
         build(packed)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from mmpretrain.registry import DATASETS
+from toys import write_image
 
-from dugi_mae.mm.datasets import InfraredPretrainDataset
-from dugi_mae.mm.datasets.pretrain import find_images, in_val_split
+import dugi_mae.mmpretrain  # noqa: F401
 from dugi_mae.errors import DuGIError
+from dugi_mae.mm.datasets import InfraredPretrainDataset
+from dugi_mae.mm.datasets.pretrain import in_val_split
 
 PIPELINE = [
     dict(type='LoadInfraredImage'),
@@ -20,11 +19,6 @@ PIPELINE = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackInputs'),
 ]
-
-
-def write_image(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), np.full((40, 48), 90, np.uint8))
 
 
 def names(dataset: InfraredPretrainDataset, root: Path) -> list[str]:
@@ -88,19 +82,6 @@ def test_extensions(tree):
     assert names(dataset, tree) == ['a/10.JPG', 'a/2.jpg', 'c/y.bmp']
 
 
-def test_linked_folders(tree):
-    """Linked folders are followed; a folder linked into itself ends."""
-    other = tree.parent / 'elsewhere'
-    write_image(other / 'far.png')
-    try:
-        os.symlink(other, tree / 'linked')
-        os.symlink(tree, tree / 'a' / 'loop')
-    except OSError:
-        pytest.skip('no symbolic links here')
-    images = find_images(tree, ('.png',))
-    assert images == ['b.png', 'linked/far.png']
-
-
 def test_split_parts_are_disjoint_and_complete(many):
     """The parts share no file, together they are all; val is about its share."""
     parts = {
@@ -153,33 +134,11 @@ def test_unreadable_image_is_named(tree):
         dataset[3]
 
 
-def test_missing_folder(tmp_path):
-    """A missing folder is named."""
-    with pytest.raises(DuGIError, match='/gone does not exist: correct data_root'):
-        InfraredPretrainDataset(f'{tmp_path}/gone')
-
-
-def test_folder_without_images(tmp_path):
-    """The endings found instead are named."""
-    for name in ('a.npy', 'b.npy', 'README'):
-        (tmp_path / name).touch()
-    with pytest.raises(
-        DuGIError, match=r'holds no image.*only \.npy \(2\), none \(1\).*set extensions'
-    ):
-        InfraredPretrainDataset(str(tmp_path))
-
-
-def test_empty_folder(tmp_path):
-    """An empty folder is said to be empty."""
-    with pytest.raises(DuGIError, match='holds no image.*found no file at all'):
-        InfraredPretrainDataset(str(tmp_path))
-
-
 def test_empty_split(tree):
     """A part without any file is an error that says what to change."""
     with pytest.raises(
         DuGIError,
-        match=r"split 'val' .*corpus is empty \(5 images.*change val_fraction",
+        match=r"split 'val' .*corpus is empty \(5 images.*val_fraction",
     ):
         InfraredPretrainDataset(str(tree), split='val', val_fraction=1e-6)
 
@@ -195,16 +154,11 @@ def test_one_extension(tree):
     ('kwargs', 'message'),
     [
         (dict(split='vall'), "split='vall' is unknown: did you mean 'val'"),
-        (dict(val_fraction=5), 'val_fraction=5 must lie between 0 and 1'),
-        (dict(val_fraction='a'), "val_fraction='a': give a number"),
-        (dict(max_refetch=-1, skip_bad_files=True), 'max_refetch=-1: give 0 or more'),
-        (dict(skip_bad_files='no'), "skip_bad_files='no': give True or False"),
-        (dict(split_sed=1), "'split_sed' is unknown: did you mean 'split_seed'"),
-        (dict(extensions=[]), 'extensions is an empty list: name at least one file'),
-        (dict(extensions=['png', 3]), r"extensions=\['png', 3\]: give the name of a"),
-        (dict(data_root=3), 'data_root=3: give the name of a folder, or a list'),
+        (dict(val_fraction=5), 'val_fraction=5.*between 0 and 1'),
+        (dict(extensions=[]), 'holds no image.*set extensions'),
+        (dict(data_root='gone'), 'gone does not exist: correct data_root'),
         (dict(ann_file='no.txt'), r'image list .*no\.txt cannot be read'),
-        (dict(ann_file='empty.txt'), r'empty\.txt is empty: write one image'),
+        (dict(ann_file='empty.txt'), r'empty\.txt is empty'),
         (dict(data_root=[]), 'data_root is an empty list'),
         (dict(data_root=['a', 'b'], ann_file='x'), 'needs one data_root, got 2'),
     ],
@@ -222,6 +176,6 @@ def test_real_folder(data_root):
     """The real unlabelled images are all found and load."""
     root = data_root / 'infrared_unlabeled'
     dataset = InfraredPretrainDataset(str(root), pipeline=PIPELINE)
-    assert len(dataset) == 2760
-    for index in range(0, 2760, 300):
+    assert len(dataset) == len([*root.rglob('*.jpg')]) > 0
+    for index in range(0, len(dataset), 300):
         assert dataset[index]['inputs'].shape == (3, 32, 32)

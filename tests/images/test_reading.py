@@ -1,0 +1,157 @@
+"""From a file to the pixels that it stores: every format, damage, and huge claims."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from toys import noise
+
+from dugi_mae.errors import BadImageError, DuGIError
+from dugi_mae.images import load_infrared, stored_size
+from dugi_mae.images.reading import decode, read_bytes
+
+
+def encoded(image: np.ndarray, fmt: str) -> bytes:
+    """An image file of a format."""
+    buffer = io.BytesIO()
+    if fmt == 'TIFF':
+        tifffile.imwrite(buffer, image)
+    else:
+        Image.fromarray(image).save(buffer, fmt)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize('fmt', ['JPEG', 'PNG', 'TIFF', 'BMP'])
+@pytest.mark.parametrize('part', [0.02, 0.5, 0.95])
+def test_truncated_file_is_refused(tmp_path, fmt, part):
+    """A file cut short is an error, also where decoders would invent the rest."""
+    content = encoded(noise(192, 256), fmt)
+    path = tmp_path / 'cut.img'
+    path.write_bytes(content[: int(part * len(content))])
+    with pytest.raises(DuGIError, match=r'cut\.img is damaged, cut short'):
+        load_infrared(path)
+
+
+def test_truncated_jpeg_with_a_thumbnail():
+    """The end marker of an embedded thumbnail is not taken for the image's own."""
+    content, thumbnail = (encoded(noise(*s), 'JPEG') for s in ((48, 64), (16, 16)))
+    size = (len(thumbnail) + 2).to_bytes(2, 'big')
+    nested = content[:2] + b'\xff\xe5' + size + thumbnail + content[2:]
+    assert decode(nested).shape == (48, 64)
+    with pytest.raises(DuGIError, match='cut short'):
+        decode(nested[:-20])
+
+
+@pytest.mark.parametrize(
+    ('name', 'content', 'message'),
+    [
+        ('gone.png', None, r'gone\.png does not exist: check data_root'),
+        ('empty.png', b'', r'empty\.png is empty \(0 bytes\): copy it again'),
+        ('page.png', b'<html>not found</html>', r'page\.png is damaged.*convert it'),
+    ],
+)
+def test_unreadable_file_is_named(tmp_path, name, content, message):
+    """The error is one line with the file's name and what to do."""
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DuGIError, match=message) as error:
+        load_infrared(path)
+    assert '\n' not in str(error.value)
+    assert str(path) in str(error.value)
+
+
+def test_folder_instead_of_a_file(tmp_path):
+    """A folder is refused with its name."""
+    with pytest.raises(DuGIError, match=r'cannot be read .*check that it is a file'):
+        read_bytes(str(tmp_path))
+
+
+@pytest.mark.parametrize('planarconfig', ['contig', 'separate'])
+@pytest.mark.parametrize('planes', [2, 3, 4])
+def test_layouts_of_tiffs(tmp_path, planarconfig, planes):
+    """Grey with alpha, colour with and without it, in one plane or several."""
+    counts = 7000 + noise().astype(np.uint16) * np.arange(1, planes + 1)[:, None, None]
+    counts = counts.astype(np.uint16)
+    stored = counts if planarconfig == 'separate' else counts.transpose(1, 2, 0)
+    path = tmp_path / 'image.tif'
+    photometric = 'minisblack' if planes == 2 else 'rgb'
+    extra = [2] if planes in (2, 4) else []
+    tifffile.imwrite(
+        path,
+        stored,
+        planarconfig=planarconfig,
+        photometric=photometric,
+        extrasamples=extra,
+    )
+    order = [0, 1] if planes == 2 else [2, 1, 0, 3][:planes]  # BGR(A)
+    for _ in range(2):
+        pixels = decode(path.read_bytes())
+        np.testing.assert_array_equal(pixels, counts[order].transpose(1, 2, 0))
+    if planes == 2:
+        assert len(np.unique(load_infrared(path, channels=1))) == 256
+
+
+@pytest.mark.parametrize('fmt', ['JPEG', 'PNG', 'BMP', 'WEBP', 'PPM', 'TIFF'])
+@pytest.mark.parametrize('channels', [1, 3])
+def test_the_size_is_known_before_decoding(monkeypatch, fmt, channels):
+    """No decoder is asked for an image above the limit; one at the limit is read."""
+    shape = (30, 50) if channels == 1 else (30, 50, 3)
+    content = encoded(np.zeros(shape, np.uint8), fmt)
+    assert stored_size(io.BytesIO(content))[:2] == (50, 30)
+    assert decode(content, max_pixels=1500).shape[:2] == (30, 50)
+
+    def never(*args, **kwargs):
+        raise AssertionError('it was decoded')
+
+    monkeypatch.setattr(cv2, 'imdecode', never)
+    monkeypatch.setattr(tifffile.TiffPage, 'asarray', never)
+    with pytest.raises(BadImageError, match='a claims to be 50x30 pixels'):
+        decode(content, 'a', max_pixels=1499)
+
+
+def test_a_tiff_of_two_widths_has_none():
+    """A tag that claims more numbers than one is damage, not a size."""
+    content = encoded(np.zeros((30, 50), np.uint8), 'TIFF')
+    width = [struct.pack('<HHI', 256, kind, 1) for kind in (3, 4)]
+    (found,) = [tag for tag in width if tag in content]
+    damaged = content.replace(found, struct.pack('<HHI', 256, 3, 2))
+    assert stored_size(io.BytesIO(damaged)) is None
+    with pytest.raises(BadImageError, match='^a is damaged'):
+        decode(damaged, 'a')
+
+
+def test_many_channels_count_as_pixels():
+    """A TIFF may claim any number of channels; they need memory as pixels do."""
+    cube = np.zeros((20, 20, 40), np.uint8)
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, cube, photometric='minisblack', planarconfig='contig')
+    content = buffer.getvalue()
+    assert decode(content, max_pixels=4000).size == cube.size
+    with pytest.raises(BadImageError, match='20x20 pixels with 40 channel'):
+        decode(content, max_pixels=3999)
+
+
+def test_the_limit_is_an_argument(tmp_path):
+    """``max_pixels`` of the transform reaches the check."""
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((30, 50), np.uint8))
+    with pytest.raises(BadImageError, match=r'a\.png .*more than max_pixels=1499'):
+        load_infrared(tmp_path / 'a.png', max_pixels=1499)
+
+
+def test_what_is_not_read_at_all(tmp_path):
+    """A pipe is not waited for, and a file of gigabytes is not read."""
+    os.mkfifo(tmp_path / 'pipe.png')
+    with pytest.raises(BadImageError, match='cannot be read .not a regular file'):
+        read_bytes(str(tmp_path / 'pipe.png'))
+    with (tmp_path / 'sparse.png').open('wb') as file:
+        file.truncate(2**40)
+    with pytest.raises(BadImageError, match='is larger than 1073741824 bytes'):
+        read_bytes(str(tmp_path / 'sparse.png'))
