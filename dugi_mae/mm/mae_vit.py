@@ -25,11 +25,16 @@ class MaskedMAEViT(MAEViT):
 
     Args:
         *args: As for mmpretrain's ``MAEViT``; ``mask_ratio`` has no effect.
-        **kwargs: Likewise.
+        in_channels: Channels of the image, an argument that the stock class lacks.
+        **kwargs: As for mmpretrain's ``MAEViT``.
     """
 
     #: The class token stands before the visible tokens.
     num_extra_tokens = 1
+
+    def __init__(self, *args, in_channels: int = 3, **kwargs) -> None:
+        patch_cfg = dict(in_channels=in_channels) | kwargs.pop('patch_cfg', {})
+        super().__init__(*args, patch_cfg=patch_cfg, **kwargs)
 
     @property
     def patch_size(self) -> int:
