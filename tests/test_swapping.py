@@ -1,4 +1,4 @@
-"""docs/swapping.md: its diffs apply and give models like the hosts' own."""
+"""docs/finetuning.md: its diffs apply and give models like the hosts' own."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import Runner
 
-from dugi_mae.apis.host_inferencer import use_infrared_features
 from dugi_mae.errors import DuGIError
 from dugi_mae.models import ConvViT
 
-PAGE = Path(__file__).resolve().parents[1] / 'docs/swapping.md'
+PAGE = Path(__file__).resolve().parents[1] / 'docs/finetuning.md'
 FENCE = re.compile(r'^```(\w+)\n(.*?)^```', re.MULTILINE | re.DOTALL)
 #: Section of the page -> host.
 SECTIONS = {
@@ -148,11 +147,10 @@ def infer(host: str, config: Path, weights: Path) -> list[Path]:
     if host == 'mmpretrain':
         from mmpretrain import ImageClassificationInferencer
 
-        use_infrared_features(ImageClassificationInferencer)
         inferencer = ImageClassificationInferencer(
             str(config), pretrained=str(weights), device='cpu'
         )
-        [result] = inferencer(str(image), show_dir='inferred')
+        [result] = inferencer(f'infrared://{image}', show_dir='inferred')
         assert result['pred_class'] in 'abc'
     elif host == 'mmdet':
         from mmdet.apis import DetInferencer
@@ -185,7 +183,7 @@ def test_printed_model_fits_at_full_size(section, diffs, write_config):
     assert len(recipe(section)[1]) == 2
     assert len(config.custom_imports.imports) == 1
     model = build(config, host).eval()
-    assert type(model.backbone) is ConvViT
+    assert isinstance(model.backbone, ConvViT)
     assert model.backbone.arch.embed_dims == tuple(WIDTHS)
     with torch.device('meta'):
         images = torch.empty(1, 3, *SIZES[host])
@@ -246,8 +244,8 @@ def test_swapped_config_works_like_the_hosts(section, diffs, write_config, tmp_p
     ('section', 'changes', 'message'),
     [
         ('mmdetection', dict(type='ConvViT'), 'ConvViT is not in the mmdet::model'),
-        ('mmdetection', dict(depth=50), "key of ConvViT='depth' is unknown"),
-        ('mmsegmentation', None, "key of ConvViT='pretrained' is unknown"),
+        ('mmdetection', dict(depth=50), "unexpected keyword argument 'depth'"),
+        ('mmsegmentation', None, "unexpected keyword argument 'pretrained'"),
         ('mmdetection', dict(arch='tiny'), 'to have 256 channels'),
     ],
 )

@@ -1,6 +1,6 @@
 """Draw docs/images/readme_panel.png from one infrared image and the shipped encoder.
 
-    python docs/figures/readme_panel.py IMAGE
+python docs/figures/readme_panel.py IMAGE
 """
 
 from __future__ import annotations
