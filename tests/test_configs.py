@@ -123,7 +123,8 @@ def shrink(config: Config, data: Path, work_dir: Path) -> None:
         for part in ('rpn_head', 'roi_head', 'bbox_head'):
             toys.shrink(model.get(part), {})  # behind the neck all are 16 wide
         if 'bbox_head' in model:
-            model.test_cfg.score_thr = 0  # after two steps no score is high
+            # After two steps no score is high, and boxes may have no extent.
+            model.test_cfg.update(score_thr=0, min_bbox_size=-1)
     else:
         toys.shrink(model.get('neck'), widths)
         for head in heads_of(config):

@@ -1,6 +1,6 @@
 # FLIR ADAS, aligned release: 4,129 training and 1,013 validation images of 640x512, also
 # used for testing. Version 1 fits too: the same three classes. Convert once:
-#     python tools/convert_dataset.py flir SRC data/coco/flir_aligned
+#     python tools/dataset_converters/convert_dataset.py flir SRC data/coco/flir_aligned
 # DUGI_COCO names another folder than data/coco.
 _base_ = './infrared-coco_detection.py'
 dataset_type = 'FLIRAlignedDataset'

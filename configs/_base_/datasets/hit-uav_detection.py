@@ -1,6 +1,6 @@
 # HIT-UAV at its own size, 640x512. Its JSON is not COCO; convert it once, from the folder
 # that holds normal_json:
-#     python tools/convert_dataset.py hit_uav path/to/hit_uav data/coco/hit_uav
+#     python tools/dataset_converters/convert_dataset.py hit-uav SRC data/coco/hit_uav
 # That writes data/coco/hit_uav/annotations/{train,val}.json (and test.json where the
 # source has a test split) and makes data/coco/hit_uav/images a link to the source. For
 # an OUT elsewhere set DUGI_COCO to the folder around it, or data_root of each data set

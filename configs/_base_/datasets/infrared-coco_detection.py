@@ -1,8 +1,8 @@
 # Any infrared set in COCO format: DUGI_COCO/my_set/annotations/{train,val}.json and
 # DUGI_COCO/my_set/images/, DUGI_COCO being a folder you name in the environment, by
-# default data/coco in this checkout. tools/convert_dataset.py writes this layout. The
-# classes are those of the annotation file; set num_classes of the model to their number,
-# or choose some with dataset.metainfo=dict(classes=('name', ...)).
+# default data/coco in this checkout. tools/dataset_converters/convert_dataset.py writes this
+# layout. The classes are those of the annotation file; set num_classes of the model to
+# their number, or choose some with dataset.metainfo=dict(classes=('name', ...)).
 # Images without boxes stay in; filter_cfg=dict(filter_empty_gt=True) would drop them.
 dataset_type = 'InfraredCocoDataset'
 data_root = '{{$DUGI_COCO:data/coco}}/my_set'

@@ -1,7 +1,7 @@
 # LLVIP, infrared half: 12,025 training and 3,463 test images of 1280x1024; pedestrians are
 # large, so 1024x832 loses little. There is no validation split: the test split is watched
 # during training, and the last checkpoint is the one to report. Convert once:
-#     python tools/convert_dataset.py llvip SRC data/coco/llvip
+#     python tools/dataset_converters/convert_dataset.py llvip SRC data/coco/llvip
 # DUGI_COCO names another folder than data/coco.
 _base_ = './infrared-coco_detection.py'
 dataset_type = 'LLVIPDataset'

@@ -1,7 +1,7 @@
 # M3FD, infrared half ("M3FD-inf"): 4,200 images, mostly 1024x768. There is no official
 # split; the converter draws 3,360/840 from seed 0 and records the lists' hashes. Frames
 # follow one another closely, so a random split flatters. Convert once:
-#     python tools/convert_dataset.py m3fd SRC data/coco/m3fd
+#     python tools/dataset_converters/convert_dataset.py m3fd SRC data/coco/m3fd
 # DUGI_COCO names another folder than data/coco.
 _base_ = './infrared-coco_detection.py'
 dataset_type = 'M3FDDataset'

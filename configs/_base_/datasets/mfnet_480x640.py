@@ -1,6 +1,6 @@
 # MFNet, thermal images alone: 784 train, 392 val and 393 test images of 480x640 pixels,
 # classes as in MSRS. Released files keep thermal in a fourth channel; take it out once:
-#     python tools/convert_dataset.py mfnet path/to/ir_seg_dataset $DUGI_DATA/mfnet
+#     python tools/dataset_converters/convert_dataset.py mfnet SRC $DUGI_DATA/mfnet
 _base_ = './msrs_480x640.py'
 dataset = dict(
     type='MFNetDataset',

@@ -1,8 +1,8 @@
 # MSRS as released, DUGI_DATA/msrs/{train,test}/{ir,Segmentation_labels}/: 1083 train and
 # 361 test images of 480x640 pixels, nine classes with "unlabelled", which counts like the
-# others. `python tools/convert_dataset.py msrs SRC OUT` checks a copy; data_root=OUT
-# works, too. There is no official validation split: the test split is watched during
-# training, and the last checkpoint is the one to report.
+# others. `convert_dataset.py msrs SRC OUT` checks a copy; data_root=OUT works, too. There
+# is no official validation split: the test split is watched during training, and the last
+# checkpoint is the one to report.
 _base_ = './custom_512x512.py'
 dataset = dict(
     type='MSRSDataset',
