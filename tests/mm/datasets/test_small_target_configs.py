@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 pytest.importorskip('mmseg', reason='the small-target sets need mmsegmentation')
 
+import toys
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
@@ -46,15 +46,14 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 SIZE = (290, 270)
 
 
-def write_image(image: Path, mask: Path, target: bool) -> None:
+def write_scene(image: Path, mask: Path, target: bool) -> None:
     """An image in colours of JPEG-like noise, with one target or none."""
-    rng = np.random.RandomState(0)
     label = np.zeros(SIZE, np.uint8)
     if target:
         label[200:204, 30:33] = 255
-    pixels = np.where(label, 200, 60)[..., None] + rng.randint(-5, 6, (*SIZE, 3))
-    cv2.imwrite(str(image), pixels.astype(np.uint8))
-    cv2.imwrite(str(mask), label)
+    pixels = np.where(label, 200, 60)[..., None] + toys.noise(*SIZE, 3) % 11 - 5
+    toys.write_image(image, pixels.astype(np.uint8))
+    toys.write_image(mask, label)
 
 
 @pytest.fixture(params=RELEASES)
@@ -62,14 +61,12 @@ def config(request, tmp_path, monkeypatch, repo_root) -> Config:
     """One data config, with a toy set laid out like the real one in its place."""
     folder, images, masks, suffix, lists = RELEASES[request.param]
     root = tmp_path / folder
-    for part in (images, masks):
-        (root / part).mkdir(parents=True)
     for number, name in enumerate(dict.fromkeys(lists)):
-        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
         stems = [f'{number}_target', f'{number}_background']
         (root / name).write_text('\n'.join(stems))
         for stem in stems:
-            write_image(
+            write_scene(
                 root / images / f'{stem}.png',
                 root / masks / f'{stem}{suffix}.png',
                 stem.endswith('target'),
@@ -118,11 +115,11 @@ def test_nothing_is_trained_and_scored(config):
 
 
 AUGMENTED = [
-    dict(type='LoadInfraredImage'),
+    dict(type='LoadImageFromFile', backend_args=dict(backend='infrared')),
     dict(type='LoadTargetMask'),
-    dict(type='TargetCopyPaste', prob=0.5),
-    dict(type='ResizeKeepTargets', scale_range=(0.3, 1.5)),
-    dict(type='TargetCrop', crop_size=(64, 96), prob=1.0),
+    dict(type='SmallTargetCopyPaste', prob=0.5),
+    dict(type='SmallTargetResize', scale_range=(0.3, 1.5)),
+    dict(type='SmallTargetCrop', crop_size=(64, 96), prob=1.0),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackSegInputs'),
 ]
@@ -130,9 +127,7 @@ AUGMENTED = [
 
 def test_all_augmentation_keeps_targets(tmp_path):
     """Over hundreds of draws, every sample shows a target where its label says so."""
-    for folder in ('images', 'masks'):
-        (tmp_path / folder).mkdir()
-    write_image(tmp_path / 'images/a.png', tmp_path / 'masks/a.png', target=True)
+    write_scene(tmp_path / 'images/a.png', tmp_path / 'masks/a.png', target=True)
     init_default_scope('mmseg')
     dataset = SIRSTDataset(str(tmp_path), pipeline=AUGMENTED)
     for _ in range(200):
