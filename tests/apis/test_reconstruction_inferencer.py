@@ -14,9 +14,9 @@ from mmengine.dataset import Compose, default_collate
 from mmengine.registry import DefaultScope
 
 from dugi_mae.apis import ReconstructionInferencer
-from dugi_mae.images.synthetic import generate_scene
 from dugi_mae.errors import DuGIError
 from dugi_mae.evaluation import ReconstructionMetric
+from dugi_mae.images.synthetic import generate_scene
 
 
 @pytest.fixture(scope='module')
