@@ -149,10 +149,14 @@ def make_venv(base: Path) -> None:
     line = f'import site; site.addsitedir({str(below)!r})\n'
     (packages / 'dugi_mae_base.pth').write_text(line)
     # The base's programs work on the environment whose interpreter starts them.
-    for name in ('pip', 'pytest', 'ruff'):
+    for name in ('pip', 'pytest'):
         program = VENV / 'bin' / name
         program.write_text(f'#!/bin/sh\nexec "$(dirname "$0")/python" -m {name} "$@"\n')
         program.chmod(0o755)
+    # A binary; `python -m ruff` starts the one beside the interpreter, so no wrapper.
+    ruff = VENV / 'bin' / 'ruff'
+    ruff.unlink(missing_ok=True)
+    ruff.symlink_to(base / 'bin' / 'ruff')
     install(VENV, '--no-deps', '--no-build-isolation', '--editable', ROOT)
     RECORD.write_text(str(base))
 
