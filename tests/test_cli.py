@@ -3,11 +3,94 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 
 import pytest
 import torch
+from mmengine.config import Config
 
-from dugi_mae.cli import load_config
+from dugi_mae.cli import load_config, override, read_config, run_cli
+from dugi_mae.errors import DuGIError
+
+
+@pytest.mark.parametrize(
+    'text, reason',
+    [
+        ('model = dict(', 'SyntaxError'),
+        ('model = dcit()', 'NameError'),
+        ('a = 1 / 0', 'ZeroDivisionError'),
+        ("_base_ = 'gone.py'", 'gone.py'),
+        ("a = '\0'", 'null'),
+    ],
+)
+def test_a_damaged_config_is_named(tmp_path, text, reason):
+    """One line with the file and what Python says of it."""
+    path = tmp_path / 'config.py'
+    path.write_text(text)
+    with pytest.raises(DuGIError, match=reason) as error:
+        read_config(path)
+    assert str(path) in str(error.value) and '\n' not in str(error.value)
+
+
+def test_a_config_that_is_not_there(tmp_path):
+    """A typo is answered with the nearest file; a folder is no config."""
+    (tmp_path / 'tiny.py').write_text('a = 1')
+    with pytest.raises(DuGIError, match=r'did you mean .*tiny\.py'):
+        read_config(tmp_path / 'tinny.py')
+    with pytest.raises(DuGIError, match=r'is a folder: name the \.py file'):
+        read_config(tmp_path)
+
+
+def test_options_go_into_the_config():
+    """Keys of the config, of Runner and new ones below them; all count together."""
+    config = Config(dict(model=dict(a=1, arch='tiny')))
+    override(config, {'model.b': 2, 'load_from': 'x', 'compile': True})
+    override(config, {'model.arch.depth': 2, 'model.arch._delete_': True})
+    override(config, None)
+    assert config.model == dict(a=1, b=2, arch=dict(depth=2))
+    assert config.load_from == 'x' and config.compile
+
+
+@pytest.mark.parametrize(
+    'key, hint',
+    [
+        ('optim_wraper.optimizer.lr', "did you mean 'optim_wrapper'"),
+        ('modle.b', "did you mean 'model'"),
+        ('zzz', 'correct --cfg-options'),
+    ],
+)
+def test_an_option_that_nothing_reads_is_refused(key, hint):
+    """A typo would train with the config's own value and say nothing."""
+    with pytest.raises(DuGIError, match=f'no key .*: {hint}'):
+        override(Config(dict(model=dict())), {key: 1})
+
+
+@pytest.mark.parametrize(
+    'key, value, reason',
+    [
+        ('pipeline.9.channels', 1, 'Index 9 exceeds'),
+        ('pipeline.x.channels', 1, 'must be integers'),
+        ('pipeline.0', 1, "'int' object"),
+        ('default_scope.x', 1, 'default_scope'),
+    ],
+)
+def test_an_option_that_goes_nowhere_is_named(key, value, reason):
+    """Among others, too; the reason is short however long the list is."""
+    long = [dict(type='Resize', scale=s) for s in range(9)]
+    for others in ({}, dict(launcher='none'), {'pipeline.0.scale': 1}):
+        config = Config(dict(default_scope='mmseg', pipeline=long))
+        with pytest.raises(DuGIError, match=reason) as error:
+            override(config, {**others, key: value})
+        message = str(error.value)
+        assert message.startswith(f'{key}={value} cannot be set in config')
+        assert len(message) < 250 and '\n' not in message
+
+
+def test_of_options_that_exclude_each_other_the_last_is_named():
+    """Each alone would do."""
+    with pytest.raises(DuGIError, match=r'^model\.a\.b=3 cannot be set'):
+        override(Config(dict(model=dict())), {'model.a': 2, 'model.a.b': 3})
 
 
 @pytest.fixture
@@ -23,7 +106,7 @@ def test_denormal_numbers_are_flushed(tmp_path, keep_denormals):
         pytest.skip('this CPU cannot flush denormal numbers')
     torch.set_flush_denormal(False)
     config = tmp_path / 'config.py'
-    config.write_text("model = dict(type='ConvViT')\ndefault_scope = 'mmpretrain'\n")
+    config.write_text("model = dict(type='ConvViT')\n")
     args = argparse.Namespace(
         config=config,
         cfg_options=None,
@@ -35,3 +118,30 @@ def test_denormal_numbers_are_flushed(tmp_path, keep_denormals):
     assert (tiny * 1e-10).item() > 0
     load_config(args)
     assert (tiny * 1e-10).item() == 0
+
+
+@pytest.mark.parametrize('kind', ['DuGIError', 'BadImageError'])
+def test_run_cli_prints_one_line(monkeypatch, kind):
+    """No traceback, also of an error in a data worker; with DUGI_DEBUG all of it."""
+
+    def fail():
+        raise DuGIError(
+            'Caught DuGIError in DataLoader worker process 0.\n'
+            'Original Traceback (most recent call last):\n  File ...\n'
+            f'dugi_mae.errors.{kind}: x.png is damaged: copy it again\n'
+        )
+
+    monkeypatch.delenv('DUGI_DEBUG', raising=False)
+    with pytest.raises(SystemExit) as caught:
+        run_cli(fail)
+    assert caught.value.code == 'DuGIError: x.png is damaged: copy it again'
+    monkeypatch.setenv('DUGI_DEBUG', '1')
+    with pytest.raises(DuGIError):
+        run_cli(fail)
+
+
+def test_without_mmengine():
+    """Tools without configs need no OpenMMLab."""
+    code = 'import sys, dugi_mae.cli; print("mmengine" in sys.modules)'
+    command = [sys.executable, '-c', code]
+    assert subprocess.check_output(command, text=True) == 'False\n'

@@ -116,8 +116,11 @@ def make_runner(tmp_path) -> Callable[..., Runner]:
             optim_wrapper=options.pop(
                 'optim_wrapper', dict(optimizer=dict(type='SGD', lr=1e-3, momentum=0.9))
             ),
-            param_scheduler=dict(type='LinearLR', by_epoch=False, end=12),
+            param_scheduler=options.pop(
+                'param_scheduler', dict(type='LinearLR', by_epoch=False, end=12)
+            ),
             default_hooks=dict(
+                logger=dict(type='LoggerHook', interval=options.pop('logger', 10)),
                 checkpoint=checkpoint,
                 exact_resume=dict(type='ExactResumeHook'),
                 numerical_guard=dict(type='NumericalGuardHook', max_in_a_row=3),

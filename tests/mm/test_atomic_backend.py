@@ -8,8 +8,8 @@ import os
 import pytest
 from mmengine.fileio import get_file_backend
 
-from dugi_mae.mm.atomic_backend import AtomicBackend, remove_unfinished
 from dugi_mae.errors import DuGIError
+from dugi_mae.mm.atomic_backend import AtomicBackend, remove_unfinished
 
 
 def full_disk(*_) -> None:

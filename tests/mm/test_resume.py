@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from dugi_mae.mm.resume import check_whole, find_checkpoint, is_whole
 from dugi_mae.errors import DuGIError
+from dugi_mae.mm.resume import check_intact, find_checkpoint, is_intact
 
 
 @pytest.fixture
@@ -57,9 +57,9 @@ def test_the_newest_whole_one_replaces_a_damaged_one(work_dir, damage, log):
     """Every damage is seen, and the message names both files."""
     last, before = work_dir / 'epoch_10.pth', work_dir / 'epoch_9.pth'
     damage(last)
-    assert not is_whole(last)
+    assert not is_intact(last)
     assert find_checkpoint(work_dir) == str(before)
-    assert log == [f'{last} is damaged or gone: going on from {before}']
+    assert log == [f'{last} is damaged or gone: continuing from {before}']
 
 
 def test_a_damaged_note(work_dir):
@@ -88,19 +88,19 @@ def test_a_kill_between_the_first_checkpoint_and_its_note(work_dir):
 
 
 def test_all_damaged(work_dir):
-    """Hours of work do not start anew without a word."""
+    """Hours of work do not start over without a word."""
     for path in work_dir.glob('epoch_*.pth'):
         truncate(path)
-    with pytest.raises(DuGIError, match='holds no whole checkpoint.*start anew'):
+    with pytest.raises(DuGIError, match='holds no intact checkpoint.*start over'):
         find_checkpoint(work_dir)
 
 
 def test_a_named_file_is_checked(work_dir):
     """--resume FILE says that the file is damaged, in one line."""
-    check_whole(work_dir / 'epoch_10.pth')
+    check_intact(work_dir / 'epoch_10.pth')
     truncate(work_dir / 'epoch_10.pth')
     with pytest.raises(DuGIError, match='epoch_10.pth is damaged') as caught:
-        check_whole(work_dir / 'epoch_10.pth')
+        check_intact(work_dir / 'epoch_10.pth')
     assert '\n' not in str(caught.value)
 
 
@@ -109,4 +109,4 @@ def test_a_file_in_the_home_folder_is_checked(work_dir, monkeypatch):
     monkeypatch.setenv('HOME', str(work_dir))
     truncate(work_dir / 'epoch_10.pth')
     with pytest.raises(DuGIError, match='epoch_10.pth is damaged'):
-        check_whole('~/epoch_10.pth')
+        check_intact('~/epoch_10.pth')

@@ -29,10 +29,10 @@ from mmengine.runner import Runner
 from tqdm import tqdm
 
 import dugi_mae  # noqa: F401
-from dugi_mae.images.synthetic import write_dataset
 from dugi_mae.checkpoints.io import read_checkpoint
 from dugi_mae.cli import run_cli
 from dugi_mae.files import TEMPORARY_SUFFIX
+from dugi_mae.images.synthetic import write_dataset
 
 CONFIG = (
     Path(__file__).parents[2]

@@ -13,8 +13,8 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from dugi_mae.mm import DirtyDataHook
 from dugi_mae.errors import DuGIError
+from dugi_mae.mm.hooks import BadFilesHook
 
 #: What of the config the runner is built from.
 PARTS = ('model', 'train_dataloader', 'optim_wrapper', 'default_hooks', 'randomness')
@@ -87,7 +87,7 @@ def make_runner(tmp_path, toy_pretrain_model) -> Callable[..., Runner]:
         config.merge_from_dict(
             dict(
                 train_dataloader=loader,
-                default_hooks=dict(dirty_data=hook or {}),
+                default_hooks=dict(bad_files=hook or {}),
             )
         )
         if iters:
@@ -261,4 +261,4 @@ def test_two_processes_share_counts_and_list(
 def test_bad_arguments(kwargs, message):
     """Limits that mean nothing are refused."""
     with pytest.raises(DuGIError, match=message):
-        DirtyDataHook(**kwargs)
+        BadFilesHook(**kwargs)

@@ -13,13 +13,13 @@ import torch
 from mmengine.hooks import Hook
 from torch.utils.data import BatchSampler, DataLoader
 
+from dugi_mae.checkpoints.io import read_checkpoint
 from dugi_mae.mm.seeding import (
     SampleIndex,
     get_random_states,
     seed_samples,
     set_random_states,
 )
-from dugi_mae.checkpoints.io import read_checkpoint
 
 
 class Record(Hook):

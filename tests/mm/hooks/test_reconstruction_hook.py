@@ -6,36 +6,43 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmengine.logging import MessageHub
-from torch import nn
 
-from dugi_mae.mm import ReconstructionHook
+from dugi_mae.mm.hooks import ReconstructionHook
 
 
-def model(**parts: object) -> nn.Module:
-    """A model with some attributes."""
-    result = nn.Linear(1, 1)
-    for name, part in parts.items():
-        setattr(result, name, part)
-    return result
+class Scalar:
+    """A number on a device, which counts how often it is fetched."""
+
+    def __init__(self, value: float) -> None:
+        self.value, self.fetched = value, 0
+
+    def item(self) -> float:
+        """The value, on the host."""
+        self.fetched += 1
+        return self.value
 
 
 @pytest.mark.parametrize(
     'parts', [dict(), dict(guidance=None), dict(guidance=object())]
 )
-def test_models_without_the_filter(parts):
+def test_models_without_the_filter(make_runner, parts):
     """They train as ever, and nothing is logged."""
-    before = set(MessageHub.get_current_instance().log_scalars)
-    ReconstructionHook().after_train_iter(SimpleNamespace(model=model(**parts)), 0)
-    assert set(MessageHub.get_current_instance().log_scalars) == before
+    runner = make_runner()
+    vars(runner.model).update(parts)
+    ReconstructionHook().after_train_iter(runner, 0)
+    assert not [key for key in runner.message_hub.log_scalars if 'afdm' in key]
 
 
-def test_the_filter_is_logged():
-    """Its three scalars, by name."""
+def test_the_filter_is_logged(make_runner):
+    """Its three scalars, by name, fetched where the logger writes and no more."""
     values = dict(radius=0.25, alpha=1.5, beta=-0.5)
-    afdm = SimpleNamespace(**{k: torch.tensor(v) for k, v in values.items()})
-    guided = model(guidance=SimpleNamespace(afdm=afdm))
-    ReconstructionHook().after_train_iter(SimpleNamespace(model=guided), 0)
-    hub = MessageHub.get_current_instance()
+    runner = make_runner('iter', hooks=[ReconstructionHook(99)], logger=5)
+    afdm = SimpleNamespace(**{k: Scalar(v) for k, v in values.items()})
+    vars(runner.model)['guidance'] = SimpleNamespace(afdm=afdm)
+    runner.train()
     for name, value in values.items():
-        assert hub.get_scalar(f'train/afdm_{name}').current() == value
+        history = runner.message_hub.get_scalar(f'train/afdm_{name}')
+        assert history.current() == value
+        # Iterations 5 and 10 are logged; each third is the last of an epoch or saved.
+        assert getattr(afdm, name).fetched == len({3, 5, 6, 9, 10, 12})
+    assert torch.isfinite(runner.model.layer.weight).all()

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from dugi_mae.mm import SafeCheckpointHook
-from dugi_mae.mm.resume import is_whole
 from dugi_mae.errors import DuGIError
+from dugi_mae.mm.hooks import SafeCheckpointHook
+from dugi_mae.mm.resume import is_intact
 
 
 def names(folder: Path) -> list[str]:
@@ -35,7 +35,7 @@ def test_saves_as_mmengine_does(make_runner, loop):
     assert (folder / 'last_checkpoint').read_text() == str(
         folder / last.format(steps[-1])
     )
-    assert all(is_whole(path) for path in folder.glob('*.pth'))
+    assert all(is_intact(path) for path in folder.glob('*.pth'))
     assert not list(folder.glob('.*'))
 
 
@@ -61,10 +61,10 @@ def test_killed_in_any_write(make_runner, monkeypatch, call):
     folder = Path(runner.work_dir)
     note = folder / 'last_checkpoint'
     if note.exists():
-        assert is_whole(note.read_text())
-    assert any(is_whole(path) for path in folder.glob('iter_*.pth'))
+        assert is_intact(note.read_text())
+    assert any(is_intact(path) for path in folder.glob('iter_*.pth'))
     # From the first best on, there always is one.
-    assert call < 6 or any(is_whole(path) for path in folder.glob('best_*.pth'))
+    assert call < 6 or any(is_intact(path) for path in folder.glob('best_*.pth'))
 
 
 def test_full_disk(make_runner, monkeypatch):
@@ -98,10 +98,10 @@ def test_resume_falls_back(make_runner, read_log):
     resumed = make_runner(resume=True)
     resumed.train()
     assert resumed._load_from == str(folder / 'epoch_3.pth')
-    assert f'going on from {folder / "epoch_3.pth"}' in read_log(resumed)
+    assert f'continuing from {folder / "epoch_3.pth"}' in read_log(resumed)
     first, second = (r.model.layer.weight for r in (runner, resumed))
     assert torch.equal(first, second)
-    assert is_whole(folder / 'epoch_4.pth')
+    assert is_intact(folder / 'epoch_4.pth')
     assert not list(folder.glob('.*'))
 
 

@@ -5,27 +5,30 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
+import math
 import random
 import reprlib
 import sys
 import warnings
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
 from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
-from dugi_mae.apis.build import build_from_config
+from dugi_mae import enable_safe_loading
 from dugi_mae.checkpoints.io import load_weights
-from dugi_mae.mm.resume import check_whole, find_checkpoint
-from dugi_mae.models import ConvViT, MaskedConvViT, MaskedDecoder
-from fuzz.configs import ARCH, IMG_SIZE, pretrain_config
-from fuzz.edits import edit_bytes
-from fuzz.state_dicts import edit_state_dict
+from dugi_mae.mm.models import ConvViT
+from dugi_mae.mm.resume import check_intact, find_checkpoint
+from dugi_mae.models import MaskedConvViT, MaskedDecoder
+from fuzz.configs import ARCH, IMG_SIZE, build_toy
+from fuzz.edits import ODD_VALUES, edit_bytes, typo
 from fuzz.trial import Trial
 
 TOOLS = Path(__file__).resolve().parents[2] / 'model_converters'
@@ -57,6 +60,67 @@ def published() -> dict[str, Tensor]:
     return {**encoder.state_dict(), **decoder.state_dict()}
 
 
+@cache
+def pretrained() -> dict[str, Tensor]:
+    """Weights of the toy pre-training model."""
+    return build_toy().state_dict()
+
+
+def _odd_values(value: Tensor, rng: random.Random) -> list[Callable[[], object]]:
+    """What may stand for a tensor: others of another shape, type or kind, no tensor."""
+    dtypes = (torch.int8, torch.bool, torch.complex64, torch.float16, torch.float64)
+    shapes = [value[None], value.flatten(), value[:0], value.T, value.sum()]
+    shapes += [value[:-1], torch.cat([value, value])] if value.dim() else []
+    odd = (*ODD_VALUES[:-8], np.zeros(3), {'weight': value}, [value], slice(3))
+    numbers = (math.nan, math.inf, 1e38)
+    return [
+        lambda: rng.choice(shapes).contiguous(),
+        lambda: value.to(rng.choice(dtypes)),
+        lambda: torch.full_like(value.float(), rng.choice(numbers)),
+        lambda: rng.choice(odd),
+        value.to_sparse,
+        lambda: value.to('meta'),
+        lambda: torch.zeros(1).expand(10**6, 10**6),
+        lambda: torch.quantize_per_tensor(value.float(), 0.1, 0, torch.qint8),
+    ]
+
+
+def edit_state_dict(state_dict: dict, rng: random.Random) -> tuple[dict, str]:
+    """Change a few tensors of a state dict: gone, renamed, of another shape or kind."""
+    result, notes = dict(state_dict), []
+    for _ in range(rng.choice((1, 1, 2, 5))):
+        key = rng.choice([k for k in result if isinstance(result[k], Tensor)])
+        what = rng.choice(('lose', 'rename', 'number', 'copy', 'value', 'value'))
+        notes.append(f'{what} {key}')
+        if what == 'value':
+            result[key] = rng.choice(_odd_values(result[key], rng))()
+        elif what == 'copy':
+            result[typo(key, rng)] = result[key].clone()
+        else:
+            value = result.pop(key)
+            if what == 'rename':
+                result[typo(key, rng)] = value
+            elif what == 'number':
+                result[rng.choice((0, None, ('a', 1), 1.5, b'a'))] = value
+    return result, '; '.join(notes)
+
+
+def odd_envelopes(good: dict) -> tuple:
+    """Contents of files in which the tensors do not lie where they should."""
+    first = next(iter(good.values()))
+    return (
+        *(list(good.values()), None, first, 'weights', {}, {'model': {'model': good}}),
+        *({'state_dict': odd} for odd in (None, [], 'x', 5, {}, {'a': {}})),
+        *({'model': good, 'state_dict': odd} for odd in (None, {}, good)),
+        *(
+            {'state_dict': {prefix + k: v for k, v in good.items()}}
+            for prefix in ('module.', 'x.', 'backbone.', '.')
+        ),
+        *({'state_dict': good, 'meta': odd} for odd in (None, 3, [1], {1: 2})),
+        {'state_dict': good, 'message_hub': Config, 'optimizer': random.Random(0)},
+    )
+
+
 def damaged_checkpoint(trial: Trial, good: dict, name: str) -> Path:
     """Write a checkpoint with damaged tensors, envelope or bytes."""
     rng = trial.rng
@@ -67,40 +131,14 @@ def damaged_checkpoint(trial: Trial, good: dict, name: str) -> Path:
     key = rng.choice(('state_dict', 'model', None))
     content = state_dict if key is None else {key: state_dict, 'meta': dict(epoch=1)}
     if how == 'envelope':
-        content = rng.choice(
-            (
-                *(list(good.values()), None, next(iter(good.values())), 'weights', {}),
-                *({'state_dict': odd} for odd in (None, [], 'x', 5, {}, {'a': {}})),
-                *({'model': good, 'state_dict': odd} for odd in (None, {}, good)),
-                *(
-                    {'state_dict': {f'{prefix}{k}': v for k, v in good.items()}}
-                    for prefix in ('module.', 'x.', 'backbone.', '.')
-                ),
-                *({'state_dict': good, 'meta': odd} for odd in (None, 3, [1], {1: 2})),
-                {'model': {'model': good}},
-                {
-                    'state_dict': good,
-                    'message_hub': Config,
-                    'optimizer': random.Random(0),
-                },
-            )
-        )
+        content = rng.choice(odd_envelopes(good))
         trial.notes.append(f'envelope {reprlib.repr(content)}')
-    tensors = isinstance(state_dict, dict) and all(
-        isinstance(k, str)
-        and isinstance(v, Tensor)
-        and v.layout is torch.strided
-        and v.device.type == 'cpu'
-        and not v.is_quantized
-        and v.numel() < 10**6
-        for k, v in state_dict.items()
-    )
-    if how != 'envelope' and tensors and rng.random() < 0.3:
-        name = f'{name}.safetensors'
-        data = save_safetensors(
-            {k: v.contiguous().clone() for k, v in state_dict.items()}
-        )
-    else:
+    try:
+        if how == 'envelope' or rng.random() < 0.7:
+            raise TypeError
+        tensors = {k: v.contiguous().clone() for k, v in state_dict.items()}
+        data, name = save_safetensors(tensors), f'{name}.safetensors'
+    except Exception:  # not every tensor can be in such a file
         name = f'{name}.{rng.choice(("pth", "pth", "pth", "bin"))}'
         file = io.BytesIO()
         modern = rng.random() < 0.8
@@ -111,60 +149,52 @@ def damaged_checkpoint(trial: Trial, good: dict, name: str) -> Path:
     return trial.write(name, data)
 
 
-def fuzz_checkpoint(trial: Trial) -> None:
-    """Convert, load, publish or resume from a damaged checkpoint."""
+def _convert(trial: Trial) -> None:
+    path = damaged_checkpoint(trial, published(), 'a')
+    out = trial.folder / trial.rng.choice(('b.pth', 'b.safetensors'))
+    target = trial.rng.choice(('backbone', 'pretrain'))
+    run_tool('convert_checkpoint', path, out, '--to', target)
+
+
+def _backbone(trial: Trial) -> None:
     rng = trial.rng
-    kind = rng.choice(
-        ('convert', 'convert', 'backbone', 'backbone', 'model', 'resume', 'publish')
+    prefix = rng.choice(('', 'backbone.'))
+    good = {prefix + k: v for k, v in published().items()}
+    init_cfg = dict(
+        type='DuGIPretrained',
+        checkpoint=str(damaged_checkpoint(trial, good, 'a')),
+        strict=rng.choice(('exact', 'complete', 'warn')),
     )
-    trial.notes.append(kind)
-    if kind == 'convert':
-        path = damaged_checkpoint(trial, published(), 'a')
-        out = trial.folder / rng.choice(('b.pth', 'b.safetensors'))
-        run_tool(
-            'convert_checkpoint',
-            path,
-            out,
-            '--to',
-            rng.choice(('backbone', 'pretrain')),
-        )
-    elif kind == 'backbone':
-        prefix = rng.choice(('', 'backbone.'))
-        good = {prefix + k: v for k, v in published().items()}
-        path = damaged_checkpoint(trial, good, 'a')
-        init_cfg = dict(
-            type='DuGIPretrained',
-            checkpoint=str(path),
-            strict=rng.choice(('exact', 'complete', 'warn')),
-        )
-        side, channels = rng.choice((IMG_SIZE, 96)), rng.choice((1, 3))
-        ConvViT(ARCH, channels, img_size=side, init_cfg=init_cfg).init_weights()
-    elif kind == 'model':
-        load_weights(
-            toy_model(), damaged_checkpoint(trial, toy_model().state_dict(), 'a')
-        )
-    elif kind == 'publish':
-        path = damaged_checkpoint(trial, toy_model().state_dict(), 'a')
-        out = trial.folder / rng.choice(('b.pth', 'b.safetensors'))
-        run_tool('publish_model', path, out)
-    else:
-        paths = [
-            damaged_checkpoint(trial, toy_model().state_dict(), f'epoch_{n}')
-            for n in (1, 2)
-        ]
-        note = rng.choice((str(paths[1]), str(paths[0]) + '\n', 'gone.pth', '', 'a\0b'))
-        if rng.random() < 0.3:
-            note = trial.noted(edit_bytes(note.encode() or b' ', rng))
-        trial.write(
-            'last_checkpoint', note if isinstance(note, bytes) else note.encode()
-        )
-        check_whole(found) if (found := find_checkpoint(trial.folder)) else None
-        if found:
+    side, channels = rng.choice((IMG_SIZE, 96)), rng.choice((1, 3))
+    ConvViT(ARCH, channels, img_size=side, init_cfg=init_cfg).init_weights()
+
+
+def _model(trial: Trial) -> None:
+    load_weights(build_toy(), damaged_checkpoint(trial, pretrained(), 'a'))
+
+
+def _publish(trial: Trial) -> None:
+    path = damaged_checkpoint(trial, pretrained(), 'a')
+    out = trial.folder / trial.rng.choice(('b.pth', 'b.safetensors'))
+    run_tool('publish_model', path, out)
+
+
+def _resume(trial: Trial) -> None:
+    rng = trial.rng
+    paths = [damaged_checkpoint(trial, pretrained(), f'epoch_{n}') for n in (1, 2)]
+    note = rng.choice((str(paths[1]), f'{paths[0]}\n', 'gone.pth', '', 'a\0b')).encode()
+    if rng.random() < 0.3:
+        note = trial.noted(edit_bytes(note or b' ', rng))
+    trial.write('last_checkpoint', note)
+    if found := find_checkpoint(trial.folder):
+        check_intact(found)
+        with enable_safe_loading():
             CheckpointLoader.load_checkpoint(found, 'cpu')
 
 
-@cache
-def toy_model() -> torch.nn.Module:
-    """A pre-training model."""
-    torch.manual_seed(0)
-    return build_from_config(Config(pretrain_config()))
+def fuzz_checkpoint(trial: Trial) -> None:
+    """Convert, load, publish or resume from a damaged checkpoint."""
+    use = trial.rng.choice((_convert, _convert, _backbone, _backbone, _model, _publish))
+    use = _resume if trial.rng.random() < 0.15 else use
+    trial.notes.append(use.__name__[1:])
+    use(trial)
