@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
+import venv
 import zipfile
 from pathlib import Path
 from types import ModuleType
@@ -14,107 +17,138 @@ from types import ModuleType
 import pytest
 from packaging.requirements import Requirement
 
-SOURCES = ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'README.md')
+FILES = ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'README.md')
 FOLDERS = ('dugi_mae', 'configs', 'tools', 'weights', 'requirements', 'tests')
+CORE = {
+    *('torch', 'numpy', 'safetensors'),
+    *('opencv-python-headless', 'pillow', 'tifffile'),
+}
 
 
-@pytest.fixture
-def checkout(tmp_path: Path, repo_root: Path) -> Path:
+def run(*command: str | Path, cwd: Path | None = None, **environ: str) -> str:
+    """The standard output of a command that must succeed."""
+    # Without what an outer make sets, as from a user's shell.
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(('MAKE', 'MFLAGS'))}
+    kept |= {'PYTHONWARNINGS': 'ignore', **environ}
+    parts = [str(part) for part in command]
+    done = subprocess.run(parts, cwd=cwd, env=kept, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def copy_checkout(source: Path, target: Path) -> Path:
     """A copy of this project that a build may write into."""
-    target = tmp_path / 'checkout'
-    target.mkdir()
-    for name in SOURCES:
-        if (repo_root / name).is_file():
-            shutil.copy(repo_root / name, target)
     ignore = shutil.ignore_patterns('__pycache__', '.mim', '*.egg-info')
     for name in FOLDERS:
-        shutil.copytree(repo_root / name, target / name, ignore=ignore)
-    (target / 'model-index.yml').write_text('Import: []\n')
+        shutil.copytree(source / name, target / name, ignore=ignore)
+    for name in (*FILES, 'model-index.yml'):
+        shutil.copy(source / name, target)
     return target
 
 
-def build(checkout: Path, what: str) -> list[str]:
-    """Build through the hooks that pip calls, and return the names in the wheel."""
-    code = (
-        'import setuptools.build_meta as b\n'
-        f'print("BUILT", b.{what}("dist"), sep="\\n")'
-    )
-    output = subprocess.check_output(
-        [sys.executable, '-W', 'ignore', '-c', code],
-        cwd=checkout,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    path = checkout / 'dist' / output.rsplit('BUILT', 1)[1].split()[0]
-    if path.suffix != '.whl':
-        shutil.unpack_archive(path, checkout / 'unpacked')
-        return []
-    return zipfile.ZipFile(path).namelist()
+def build(checkout: Path, what: str) -> Path:
+    """Build through the hooks that pip calls, and return the archive."""
+    (checkout / 'dist').mkdir(exist_ok=True)
+    code = f'import setuptools.build_meta as b; print(b.{what}("dist"))'
+    name = run(sys.executable, '-c', code, cwd=checkout).splitlines()[-1]
+    return checkout / 'dist' / name
 
 
-def test_wheel_ships_the_package_and_mim(checkout: Path) -> None:
-    """A wheel made from the source archive holds dugi_mae with its .mim, no tests."""
-    (checkout / 'dist').mkdir()
-    build(checkout, 'build_sdist')
+@pytest.fixture(scope='module')
+def wheel(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
+    """A wheel that is built from the source archive."""
+    checkout = copy_checkout(repo_root, tmp_path_factory.mktemp('checkout'))
+    shutil.unpack_archive(build(checkout, 'build_sdist'), checkout / 'unpacked')
     [source] = (checkout / 'unpacked').iterdir()
-    (source / 'dist').mkdir()
-    names = build(source, 'build_wheel')
+    return build(source, 'build_wheel')
 
+
+def test_wheel_ships_the_package_and_mim(wheel: Path, repo_root: Path) -> None:
+    """A wheel holds dugi_mae with what mim looks for, no tests, no tools/dev."""
+    names = set(zipfile.ZipFile(wheel).namelist())
     tops = {name.split('/')[0] for name in names}
     assert {top for top in tops if '.dist-info' not in top} == {'dugi_mae'}
     assert 'dugi_mae/py.typed' in names
-    assert 'dugi_mae/.mim/model-index.yml' in names
-    assert 'dugi_mae/.mim/tools/check_env.py' in names
-    assert any(name.startswith('dugi_mae/.mim/configs/') for name in names)
-    assert not any('__pycache__' in name for name in names)
-    modules = {
-        path.relative_to(checkout).as_posix()
-        for path in (checkout / 'dugi_mae').rglob('*.py')
-    }
-    assert modules <= set(names), 'a package folder without __init__.py?'
+    assert not any('__pycache__' in name or '/tools/dev/' in name for name in names)
+
+    def files(*patterns: str) -> set[str]:
+        found = (p for pattern in patterns for p in repo_root.glob(pattern))
+        return {path.relative_to(repo_root).as_posix() for path in found}
+
+    assert files('dugi_mae/**/*.py') <= names, 'a package folder without __init__.py?'
+    shipped = files('configs/**/*.py', 'configs/*/metafile.yml', 'weights/*')
+    shipped |= files('tools/*.py', 'tools/demo/*.py', 'model-index.yml')
+    assert {f'dugi_mae/.mim/{name}' for name in shipped} <= names
 
 
-def test_editable_install_links_mim(checkout: Path) -> None:
+def test_editable_install_links_mim(tmp_path: Path, repo_root: Path) -> None:
     """An editable build makes .mim links to the live files: PEP 660, trap 6."""
-    (checkout / 'dist').mkdir()
+    checkout = copy_checkout(repo_root, tmp_path)
     build(checkout, 'build_editable')
-    mim = checkout / 'dugi_mae' / '.mim'
     for name in ('configs', 'tools', 'weights', 'model-index.yml'):
-        assert (mim / name).is_symlink()
-        assert (mim / name).resolve() == checkout / name
-
-
-def test_version_needs_no_import(repo_root: Path) -> None:
-    """setup.py tells name and version where torch cannot be imported."""
-    done = subprocess.run(
-        [sys.executable, '-W', 'ignore', 'setup.py', '--name', '--version'],
-        cwd=repo_root,
-        env={**os.environ, 'PYTHONPATH': ''},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    text = (repo_root / 'dugi_mae' / 'version.py').read_text()
-    name, version = done.stdout.split()[-2:]
-    assert name == 'dugi-mae'
-    assert f"__version__ = '{version}'" in text
-    assert 'import dugi_mae' not in (repo_root / 'setup.py').read_text()
+        link = checkout / 'dugi_mae' / '.mim' / name
+        assert link.is_symlink()
+        assert link.resolve() == checkout / name
 
 
 def requirements(path: Path) -> list[Requirement]:
-    """What a requirements file asks for here, comments and other platforms left out."""
-    lines = (line.split('#')[0].strip() for line in path.read_text().splitlines())
-    wanted = [Requirement(line) for line in lines if line]
-    return [w for w in wanted if w.marker is None or w.marker.evaluate()]
+    """What a requirements file and those it includes ask for on this platform."""
+    lines = [line.split('#')[0].strip() for line in path.read_text().splitlines()]
+    included = [line[3:] for line in lines if line.startswith('-r ')]
+    wanted = [Requirement(line) for line in lines if line and line[:3] != '-r ']
+    wanted = [w for w in wanted if w.marker is None or w.marker.evaluate()]
+    return sum((requirements(path.with_name(name)) for name in included), wanted)
 
 
-def test_no_mm_family_is_required(repo_root: Path) -> None:
-    """Installing dugi_mae never pulls an mm package over the one that is there."""
-    names = {r.name for r in requirements(repo_root / 'requirements' / 'runtime.txt')}
-    assert not [name for name in names if name.startswith(('mm', 'onedl', 'openmim'))]
+def link_with_requirements(name: str, target: Path) -> None:
+    """Link an installed distribution, and what it requires, into another folder."""
+    found = importlib.metadata.distribution(name)
+    tops = {file.parts[0] for file in found.files} - {'..', '__pycache__'}
+    new = {top for top in tops if not (target / top).exists()}
+    for top in new:
+        (target / top).symlink_to(found.locate_file(top))
+    for wanted in map(Requirement, found.requires or () if new else ()):
+        if wanted.marker is None or wanted.marker.evaluate({'extra': ''}):
+            link_with_requirements(wanted.name, target)
 
 
-@pytest.mark.parametrize('name', ['build', 'runtime', 'onedl', 'dev'])
+def test_wheel_works_with_the_core_alone(wheel: Path, tmp_path: Path) -> None:
+    """With torch, numpy, safetensors and the readers alone: import and encode."""
+    venv.create(tmp_path / 'core', symlinks=True)
+    python = tmp_path / 'core' / 'bin' / 'python'
+    [packages] = (tmp_path / 'core').glob('lib/python*/site-packages')
+    # Unpacked, not installed: pip would write through the links if it saw a reason.
+    zipfile.ZipFile(wheel).extractall(packages)
+    metadata = next(packages.glob('dugi_mae-*.dist-info')) / 'METADATA'
+    wanted = re.findall(r'^Requires-Dist: ([\w-]+)[^;\n]*$', metadata.read_text(), re.M)
+    assert set(wanted) == CORE
+    for name in wanted:
+        link_with_requirements(name, packages)
+    code = """
+import importlib.util, sys
+import dugi_mae
+assert '/core/' in dugi_mae.__file__
+encoder = dugi_mae.create_encoder('tiny', pretrained=True)
+from dugi_mae.images.synthetic import generate_scene
+maps = encoder(encoder.prepare(generate_scene(0, 64, 64).image))
+print(*(tuple(x.shape[1:]) for x in maps))
+for name in 'mmengine', 'mmcv', 'matplotlib', 'scipy', 'skimage', 'tqdm':
+    assert importlib.util.find_spec(name) is None
+"""
+    shapes = run(python, '-I', '-c', code, cwd=tmp_path)
+    assert shapes == '(64, 16, 16) (128, 8, 8) (192, 4, 4) (192, 2, 2)\n'
+
+
+def test_version_needs_no_import(repo_root: Path) -> None:
+    """setup.py tells name and version without importing the package or torch."""
+    output = run(sys.executable, 'setup.py', '--name', '--version', cwd=repo_root)
+    name, version = output.split()[-2:]
+    assert name == 'dugi-mae'
+    assert f"'{version}'" in (repo_root / 'dugi_mae' / 'version.py').read_text()
+    assert 'import dugi_mae' not in (repo_root / 'setup.py').read_text()
+
+
+@pytest.mark.parametrize('name', ['build', 'runtime', 'tools', 'onedl', 'dev'])
 def test_lock_satisfies_what_is_asked_for(repo_root: Path, name: str) -> None:
     """The shared environment has everything, at versions that we say we support."""
     folder = repo_root / 'requirements'
@@ -126,94 +160,126 @@ def test_lock_satisfies_what_is_asked_for(repo_root: Path, name: str) -> None:
 
 
 @pytest.fixture
-def make_env(
-    repo_root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> ModuleType:
-    """tools/dev/make_env.py as a module, with its bases below ``tmp_path``."""
-    folder = repo_root / 'tools' / 'dev'
-    monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.setenv('DUGI_ENV_ROOT', str(tmp_path / 'envs'))
-    spec = importlib.util.spec_from_file_location('make_env', folder / 'make_env.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def checkout(repo_root: Path, tmp_path: Path) -> Path:
+    """What make_env.py needs of a checkout, with a package that has one value."""
+    target = tmp_path / 'checkout'
+    for name in ('tools/dev/make_env.py', 'setup.py', 'pyproject.toml', 'README.md'):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(repo_root / name, target / name)
+    shutil.copytree(repo_root / 'requirements', target / 'requirements')
+    (target / 'dugi_mae').mkdir()
+    (target / 'dugi_mae' / '__init__.py').write_text('VALUE = "copy"\n')
+    shutil.copy(repo_root / 'dugi_mae' / 'version.py', target / 'dugi_mae')
+    return target
 
 
 @pytest.fixture
-def base(make_env: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A base whose steps only record that they ran, in the file ``ran``."""
+def make_env(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script of a copied checkout as a module, whose pip only writes a list."""
+    monkeypatch.setenv('DUGI_ENV_ROOT', str(checkout.parent / 'envs'))
+    path = checkout / 'tools' / 'dev' / 'make_env.py'
+    spec = importlib.util.spec_from_file_location('make_env', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
 
-    def make_venv(base: Path) -> None:
-        (base / 'bin').mkdir(parents=True, exist_ok=True)
-        (base / 'bin' / 'python').symlink_to(sys.executable)
-        note(base, 'venv')
+    def make(interpreter: str | Path, *arguments: str | Path) -> None:
+        venv.create(arguments[-1], symlinks=True, clear=True)
+        [packages] = Path(arguments[-1]).glob('lib/python*/site-packages')
+        (packages / 'pip.py').touch()
 
-    def note(base: Path, name: str) -> None:
-        with open(base / 'ran', 'a') as file:
-            print(name, file=file)
-
-    steps = (('venv', make_venv), ('torch', lambda base: note(base, 'torch')))
-    monkeypatch.setattr(make_env, 'STEPS', steps)
-    monkeypatch.setattr(make_env, 'BASE_MODULES', ('json',))
-    make_env.env_root().mkdir()
-    return make_env.base_folder()
+    monkeypatch.setattr(module, 'python', make)
+    monkeypatch.setattr(module, 'FINDS', 'import json')
+    monkeypatch.setattr(module, 'LOADS_OPERATORS', 'import json')
+    monkeypatch.setattr(module, 'install', lambda env, *arguments: None)
+    return module
 
 
-def test_interrupted_base_continues(make_env: ModuleType, base: Path) -> None:
-    """A base that broke off is not taken as whole, and finished steps are kept."""
+def test_interrupted_base_continues(
+    make_env: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A base that broke off is not taken as complete, and is continued in place."""
 
-    def fail(base: Path) -> None:
-        raise make_env.EnvError('no network')
+    def fail(env: Path, *arguments: str) -> None:
+        if make_env.pinned('torch') in arguments:
+            raise OSError('no network')
 
-    whole = make_env.STEPS
-    make_env.STEPS = (whole[0], ('torch', fail))
-    with pytest.raises(make_env.EnvError):
-        make_env.build_base(base)
+    base = make_env.base_folder()
+    with monkeypatch.context() as patch, pytest.raises(OSError, match='no network'):
+        patch.setattr(make_env, 'install', fail)
+        make_env.make_base(base)
     assert not (base / '.complete').exists()
-
-    make_env.STEPS = whole
-    make_env.build_base(base)
+    (base / 'installed before').touch()
+    make_env.make_base(base)
     assert (base / '.complete').exists()
-    assert (base / 'ran').read_text().split() == ['venv', 'torch']
+    assert (base / 'installed before').exists()
 
-
-def test_whole_base_is_left_alone(make_env: ModuleType, base: Path) -> None:
-    """A second build does no step again."""
-    make_env.build_base(base)
-    make_env.build_base(base)
-    assert (base / 'ran').read_text().split() == ['venv', 'torch']
-
-
-def test_base_without_interpreter_is_rebuilt(make_env: ModuleType, base: Path) -> None:
-    """A cached base whose Python has gone is made anew from the first step on."""
-    make_env.build_base(base)
+    # Complete: nothing is installed any more, unless its Python has gone.
+    monkeypatch.setattr(make_env, 'install', fail)
+    make_env.make_base(base)
     (base / 'bin' / 'python').unlink()
     (base / 'bin' / 'python').symlink_to('/nowhere/python')
-    make_env.build_base(base)
-    assert (base / 'ran').read_text().split() == ['venv', 'torch']
-    assert make_env.runs(base / 'bin' / 'python', '-c', '')
+    with pytest.raises(OSError, match='no network'):
+        make_env.make_base(base)
+    assert make_env.works(base, 'import pip')
+    assert not (base / 'installed before').exists()
 
 
-def test_base_follows_the_requirements(
-    make_env: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_base_follows_the_lock(
+    make_env: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another pin means another base; a comment, or another checkout, the same one."""
+    """Another pin means another base; a comment does not, nor a forgotten variable."""
     before = make_env.base_folder()
-    copy = tmp_path / 'lock.txt'
-    copy.write_text('# A remark.\n' + make_env.LOCK.read_text())
-    monkeypatch.setattr(make_env, 'LOCK', copy)
+    make_env.LOCK.write_text('# A remark.\n' + make_env.LOCK.read_text())
     assert make_env.base_folder() == before
-    copy.write_text(copy.read_text() + 'one-more==1.0\n')
-    assert make_env.base_folder() != before
+
+    before.mkdir(parents=True)
+    (before / '.complete').touch()
+    make_env.VENV.mkdir()
+    make_env.RECORD.write_text(str(before))
+    monkeypatch.delenv('DUGI_ENV_ROOT')
+    assert make_env.base_folder() == before
+
+    make_env.LOCK.write_text(make_env.LOCK.read_text() + 'one-more==1.0\n')
+    assert make_env.base_folder().name != before.name
 
 
-def test_which_python_prints_only_the_path(repo_root: Path) -> None:
-    """Scripts may use the output of ``make -s which-python`` as it is."""
-    if Path(sys.prefix).resolve() != (repo_root / '.venv').resolve():
+@pytest.fixture
+def own_base(repo_root: Path) -> Path:
+    """The base of the environment that the tests run in."""
+    record = Path(sys.prefix) / 'base.txt'
+    if not record.is_file():
         pytest.skip('not in the environment that make env makes')
-    # Without what an outer make hands down, as from a user's shell.
-    environ = {k: v for k, v in os.environ.items() if not k.startswith('MAKE')}
-    output = subprocess.check_output(
-        ['make', '-s', 'which-python'], cwd=repo_root, env=environ, text=True
+    return Path(record.read_text())
+
+
+def test_checkouts_are_apart(checkout: Path, own_base: Path, repo_root: Path) -> None:
+    """Each checkout has its own code and its own pip, on the one base."""
+    script = checkout / 'tools' / 'dev' / 'make_env.py'
+    environ = dict(DUGI_ENV_ROOT=str(own_base.parent))
+    output = run(sys.executable, script, **environ)
+    assert output == f'{checkout}/.venv/bin/python\n'
+    made = (checkout / '.venv' / 'base.txt').stat().st_mtime_ns
+    assert run(sys.executable, script, **environ) == output
+    assert (checkout / '.venv' / 'base.txt').stat().st_mtime_ns == made
+
+    code = 'import dugi_mae, mmengine; print(dugi_mae.VALUE, mmengine.__file__)'
+    value, mmengine = run(output.strip(), '-I', '-c', code).split()
+    assert value == 'copy'
+    assert own_base in Path(mmengine).parents
+
+    project = checkout.parent / 'project'
+    project.mkdir()
+    (project / 'dugi_toy.py').touch()
+    (project / 'setup.py').write_text(
+        'import setuptools; setuptools.setup(name="dugi-toy", py_modules=["dugi_toy"])'
     )
+    pip = checkout / '.venv' / 'bin' / 'pip'
+    run(pip, 'install', '--no-build-isolation', '--no-index', project)
+    assert [*checkout.glob('.venv/lib/python*/site-packages/dugi_toy.py')]
+    assert not [*own_base.glob('lib/python*/site-packages/dugi_toy.py')]
+
+
+def test_which_python_prints_only_the_path(own_base: Path, repo_root: Path) -> None:
+    """Scripts may use the output of ``make -s which-python`` as it is."""
+    output = run('make', '-s', 'which-python', cwd=repo_root)
     assert output == f'{repo_root}/.venv/bin/python\n'
