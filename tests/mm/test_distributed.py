@@ -134,6 +134,8 @@ def fsdp_run(toy_run, repo_root) -> Config:
     """The same with what the FSDP config adds."""
     name = 'dugi-mae_convvit-base_4xb96-coslr-400e-fsdp_inf590k.py'
     fsdp = Config.fromfile(repo_root / 'configs/pretrain' / name)
+    # A hook that runs the model in one process would wait for the others for ever.
+    assert fsdp.custom_hooks == []
     config = Config.fromfile(toy_run)
     config.runner_type, config.strategy = fsdp.runner_type, fsdp.strategy
     config.strategy.model_wrapper.auto_wrap_policy.min_num_params = 500
