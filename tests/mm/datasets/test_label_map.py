@@ -15,12 +15,13 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.datasets import BaseSegDataset
 from PIL import Image
+from toys import write_image
 
 import dugi_mae.mmseg  # noqa: F401  registers what pipelines name
 from dugi_mae.converters.mfnet import convert as convert_mfnet
-from dugi_mae.mm.datasets.label_map import IndexPNGDataset
-from dugi_mae.mm.datasets.segmentation import MFNetDataset, MSRSDataset, SODADataset
 from dugi_mae.errors import DuGIError
+from dugi_mae.mm.datasets.label_map import LabelMapDataset
+from dugi_mae.mm.datasets.segmentation import MFNetDataset, MSRSDataset, SODADataset
 
 TWO = dict(classes=('background', 'car'))
 LOAD = [dict(type='LoadInfraredImage'), dict(type='LoadAnnotations')]
@@ -41,8 +42,7 @@ def own_set(tmp_path) -> Path:
     for name in ('a.png', 'scene one/b.2.jpg', 'scene one/c.bmp'):
         for folder, path in (('images', name), ('labels', Path(name).stem + '.png')):
             path = tmp_path / folder / Path(name).parent / Path(path).name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(path), labels if folder == 'labels' else labels + 60)
+            write_image(path, labels if folder == 'labels' else labels + 60)
     return tmp_path
 
 
@@ -52,15 +52,15 @@ def own_set(tmp_path) -> Path:
         ('', ['a', 'b.2', 'c']),
         ('c\na', ['c', 'a']),
         ('scene one/b.2.jpg\n\na.png', ['b.2', 'a']),
-        ('a labels/a.png 1\r\nimages/c.bmp labels/c.png\n', ['a', 'c']),
+        ('a labels/a.png 1\r\nc labels/c.png\n', ['a', 'c']),
     ],
 )
 def test_lists(own_set, listed, expected):
-    """Names with or without folder, ending and further columns; none takes all."""
+    """Names with or without folder, extension and further columns; none takes all."""
     if listed:
         (own_set / 'train.txt').write_text(listed)
     ann_file = 'train.txt' if listed else ''
-    assert stems(IndexPNGDataset(str(own_set), ann_file, metainfo=TWO)) == expected
+    assert stems(LabelMapDataset(str(own_set), ann_file, metainfo=TWO)) == expected
 
 
 def test_labels_are_class_numbers(own_set):
@@ -71,7 +71,7 @@ def test_labels_are_class_numbers(own_set):
     palette.save(path)
     assert Image.open(path).mode == 'P'
     init_default_scope('mmseg')
-    dataset = IndexPNGDataset(str(own_set), metainfo=TWO, pipeline=LOAD)
+    dataset = LabelMapDataset(str(own_set), metainfo=TWO, pipeline=LOAD)
     for sample in dataset:
         labels = sample['gt_seg_map']
         assert labels.dtype == np.uint8
@@ -89,34 +89,17 @@ def test_labels_are_class_numbers(own_set):
     [
         (dict(), 'metainfo.classes=None is no list of names: name the label values 0'),
         (dict(metainfo=dict(classes='car')), "metainfo.classes='car' is no list"),
-        (dict(metainfo=dict(classes=[1, 2])), r'metainfo.classes=\[1, 2\] is no list'),
         (dict(metainfo=dict(classes=['a', 'a'])), "metainfo.classes has 'a' 2 times"),
-        (
-            dict(metainfo=dict(classes=('a', 'b'), palette=[[0, 0, 0], [0, 0]])),
-            r'metainfo.palette has \[0, 0\]: a colour is three whole numbers',
-        ),
-        (
-            dict(metainfo=dict(classes=('a', 'b'), palette=[[0, 0, 0], ['x', 1, 2]])),
-            r"palette has \['x', 1, 2\]: .* from 0 to 255",
-        ),
-        (
-            dict(metainfo=dict(classes=('a', 'b'), palette=[[0, 0, 256], [0, 1, 2]])),
-            r'palette has \[0, 0, 256\]',
-        ),
-        (
-            dict(metainfo=dict(classes=('a', 'b'), palette=[[0, 0, 0]])),
-            'metainfo.palette has 1 colours for 2 classes',
-        ),
         (dict(metainfo=TWO, ann_file='no.txt'), 'no.txt cannot be read .*ann_file'),
         (dict(metainfo=TWO, ann_file='empty.txt'), 'empty.txt is empty'),
         (dict(metainfo=TWO, ann_file='x.txt'), 'image x of .*x.txt is not in .*images'),
         (
             dict(metainfo=TWO, data_prefix=dict(img_path='ir', seg_map_path='labels')),
-            'ir does not exist: correct data_root',
+            'ir does not exist: correct',
         ),
         (
             dict(metainfo=TWO, data_prefix=dict(img='images')),
-            "key of data_prefix='img' is unknown: choose one of 'img_path', 'seg_map",
+            "key of data_prefix='img'.*'img_path', 'seg_map",
         ),
         (
             dict(metainfo=TWO, seg_map_suffix='_ids.png'),
@@ -125,7 +108,7 @@ def test_labels_are_class_numbers(own_set):
         (dict(metainfo=TWO, data_root='nowhere'), 'folder nowhere does not exist'),
         (
             dict(metainfo=dict(classes=('a',))),
-            'a.png has the value 1, but 1 classes have 0 to 0 .*correct the classes',
+            'a.png has the value 1, but 1 classes .*correct the classes',
         ),
     ],
 )
@@ -134,7 +117,7 @@ def test_bad_settings(own_set, settings, message):
     (own_set / 'empty.txt').write_text('\n \n')
     (own_set / 'x.txt').write_text('x\n')
     with pytest.raises(DuGIError, match=message) as caught:
-        IndexPNGDataset(**(dict(data_root=str(own_set)) | settings))
+        LabelMapDataset(**(dict(data_root=str(own_set)) | settings))
     assert '\n' not in str(caught.value)
 
 
@@ -142,7 +125,7 @@ def test_one_folder_of_the_prefix(own_set):
     """A folder that is not given is the default one."""
     (own_set / 'labels').rename(own_set / 'other')
     prefix = dict(seg_map_path='other')
-    assert stems(IndexPNGDataset(str(own_set), metainfo=TWO, data_prefix=prefix)) == [
+    assert stems(LabelMapDataset(str(own_set), metainfo=TWO, data_prefix=prefix)) == [
         *('a', 'b.2', 'c')
     ]
 
@@ -152,7 +135,7 @@ def test_every_label_map_is_checked(own_set):
     path = own_set / 'labels/scene one/c.png'
     cv2.imwrite(str(path), np.full((32, 40), 7, np.uint8))
     init_default_scope('mmseg')
-    dataset = IndexPNGDataset(str(own_set), metainfo=TWO, pipeline=LOAD)
+    dataset = LabelMapDataset(str(own_set), metainfo=TWO, pipeline=LOAD)
     assert dataset[0] and dataset[1]
     with pytest.raises(DuGIError, match=r'c\.png has the value 7, but 2 classes'):
         dataset[2]
@@ -192,7 +175,7 @@ def test_classes_are_chosen_by_name(make_msrs):
     assert values == [0, 1, 255]
     assert (dataset[0]['gt_seg_map'] == 0).sum() == 48 * 3
     assert dataset.metainfo['palette'] == [[64, 64, 0], [0, 0, 0]]
-    with pytest.raises(DuGIError, match="'persons' is unknown: did you mean 'person'"):
+    with pytest.raises(ValueError, match="'persons'.* not a subset of"):
         MSRSDataset(dataset.data_root, metainfo=dict(classes=('persons',)))
 
 
@@ -219,7 +202,9 @@ def test_mfnet_needs_its_converter(mfnet):
         dict(img_path='thermal', seg_map_path='labels'),
         dict(img_path='images', seg_map_path='labels'),
     ):
-        with pytest.raises(DuGIError, match='mfnet.py SRC OUT`') as caught:
+        with pytest.raises(
+            DuGIError, match='convert_dataset.py mfnet SRC OUT`'
+        ) as caught:
             MFNetDataset(str(mfnet), 'val.txt', data_prefix=data_prefix)
         assert '\n' not in str(caught.value)
 
@@ -251,11 +236,11 @@ def data_folder(make_msrs, soda, mfnet, own_set, monkeypatch) -> Path:
     return root
 
 
-@pytest.mark.parametrize('name', ['msrs', 'soda', 'mfnet', 'index-png'])
+@pytest.mark.parametrize('name', ['msrs', 'soda', 'mfnet', 'custom'])
 def test_configs(data_folder, repo_root, name):
     """A config finds its set; training keeps crops grey, testing keeps the size."""
     config = Config.fromfile(
-        repo_root / f'configs/segmentation/upernet_dugi-mae-tiny_{name}.py'
+        repo_root / f'configs/segmentation/upernet_dugi-mae-base_{name}.py'
     )
     init_default_scope('mmseg')
     from mmseg.registry import DATASETS
@@ -279,9 +264,9 @@ def test_configs(data_folder, repo_root, name):
         seen.add(float(image.float().mean()))
     assert len(seen) > 1
     for dataset in (val, test):
-        height, width = (32, 40) if name == 'index-png' else (48, 64)
+        height, width = (32, 40) if name == 'custom' else (48, 64)
         sample = dataset[0]
         assert sample['inputs'].shape == (3, height, width)
         assert sample['data_samples'].gt_sem_seg.data.shape == (1, height, width)
-    if name != 'index-png':
+    if name != 'custom':
         assert not {*stems(train)} & {*stems(test)}

@@ -93,7 +93,7 @@ def test_training_crops(config):
 
 
 @pytest.mark.parametrize('loader', LOADERS[1:])
-def test_whole_images_are_scored(config, loader):
+def test_complete_images_are_scored(config, loader):
     """Images without target stay in, and all keep their own size and every pixel."""
     dataset = DATASETS.build(config[loader].dataset)
     masks = [sample['data_samples'].gt_sem_seg.data for sample in dataset]
