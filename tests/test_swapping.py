@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import torch
+import toys
 from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, DefaultScope
@@ -32,8 +30,7 @@ SECTIONS = {
 #: Side of what the encoder is given in each stock config.
 SIZES = {'mmdet': (800, 1344), 'mmseg': (512, 1024), 'mmpretrain': (224, 224)}
 #: Widths of the base encoder -> those of the toy.
-WIDTHS = {256: 8, 384: 12, 768: 16}
-TOY_ARCH = dict(embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)
+WIDTHS = dict(zip((256, 384, 768), toys.WIDTHS, strict=False))
 
 
 def recipe(section: str) -> tuple[str, list[str]]:
@@ -76,50 +73,30 @@ def build(config: Config, host: str, device: str = 'meta') -> torch.nn.Module:
 
 def write_set(host: str, root: Path) -> None:
     """Noise images with labels in the layout that the page's config names."""
-    rng = np.random.RandomState(0)
     for split in ('train', 'val'):
-        folders = dict(mmdet=[''], mmseg=['images', 'labels'], mmpretrain='abc')[host]
-        for folder in folders:
-            path = root / split / folder
-            path.mkdir(parents=True)
-            for i in range(2):
-                pixels = rng.randint(0, 3 if folder == 'labels' else 256, (96, 128))
-                cv2.imwrite(str(path / f'{i}.png'), pixels.astype(np.uint8))
         if host == 'mmdet':
-            boxes = [
-                dict(id=i + 1, image_id=i, category_id=i + 1, bbox=[10, 20, 60, 40])
-                | dict(area=2400, iscrowd=0)
-                for i in range(2)
-            ]
-            content = dict(
-                images=[
-                    dict(id=i, file_name=f'{i}.png', width=128, height=96)
-                    for i in range(2)
-                ],
-                annotations=boxes,
-                categories=[dict(id=1, name='person'), dict(id=2, name='car')],
-            )
-            (root / f'{split}.json').write_text(json.dumps(content))
+            coco = toys.write_coco(root / 'coco' / split, ('person', 'car'))
+            (coco / 'images').rename(root / split)
+            (coco / 'annotations/train.json').rename(root / f'{split}.json')
+        for folder in dict(mmdet='', mmseg=['images'], mmpretrain='abc')[host]:
+            toys.write_images(root / split / folder, 2, height=96, width=128)
+        for i in range(2 * (host == 'mmseg')):
+            labels = toys.noise(96, 128, seed=i) % 3
+            toys.write_image(root / f'{split}/labels/{i}.png', labels)
 
 
 def make_toy(config: Config) -> None:
     """Smaller images, encoder and heads; types and everything else stay."""
     model = config.model
-    model.backbone.arch = TOY_ARCH
+    model.backbone.arch = toys.ARCH
     for name in ('neck', 'head', 'decode_head', 'auxiliary_head'):
         part = model.get(name, {})
-        wide = part.get('in_channels')
-        if isinstance(wide, int):
-            part.in_channels = WIDTHS[wide]
-        elif wide:
-            part.in_channels = [WIDTHS[width] for width in wide]
+        if 'in_channels' in part:
+            toys.shrink(part, WIDTHS)
         if 'channels' in part:
             part.channels = 8
-    if 'roi_head' in model:
-        model.neck.out_channels = 16
-        model.rpn_head.update(in_channels=16, feat_channels=16)
-        model.roi_head.bbox_roi_extractor.out_channels = 16
-        model.roi_head.bbox_head.update(in_channels=16, fc_out_channels=16)
+    for name in ('rpn_head', 'roi_head'):
+        toys.shrink(model.get(name), {})  # behind the neck all are 16 wide
     if 'size' in model.get('data_preprocessor', {}):
         model.data_preprocessor.size = (96, 128)
     for split in ('train', 'val', 'test'):
@@ -208,7 +185,7 @@ def test_swapped_config_works_like_the_hosts(section, diffs, write_config, tmp_p
     host = SECTIONS[section]
     path = write_config(section, diffs)
     write_set(host, tmp_path / 'data/my_set')
-    encoder = ConvViT(TOY_ARCH)
+    encoder = ConvViT(toys.ARCH)
     torch.save(dict(state_dict=encoder.state_dict()), 'pretrained.pth')
     config = Config.fromfile(path)
     make_toy(config)
