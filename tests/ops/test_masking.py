@@ -58,7 +58,9 @@ def test_num_visible_over_many_grids(ratio):
         if 1 <= want <= num_tokens - 1:
             assert num_visible(num_tokens, ratio) == want
         else:
-            with pytest.raises(ValueError, match=f'mask_ratio={ratio} keeps {want} of'):
+            with pytest.raises(
+                DuGIError, match=rf'mask_ratio={ratio} .*{want} of.*0\.75'
+            ):
                 num_visible(num_tokens, ratio)
 
 
@@ -66,14 +68,6 @@ def test_num_visible_of_the_paper():
     """49 of 196 tokens are seen at a ratio of 0.75."""
     assert num_visible(196, 0.75) == 49
     assert num_visible(6, 0.75) == 2
-
-
-@pytest.mark.parametrize(('num_tokens', 'ratio'), [(1, 0.75), (4, 1.0), (4, 0.2)])
-def test_num_visible_refuses_none_or_all(num_tokens, ratio):
-    """K = 0 and K = L raise DuGIError, which is a ValueError."""
-    with pytest.raises(DuGIError, match='one must be visible and one masked'):
-        num_visible(num_tokens, ratio)
-    assert issubclass(DuGIError, ValueError)
 
 
 @pytest.mark.parametrize('keep', ['highest', 'lowest'])
@@ -93,13 +87,6 @@ def test_keep_by_score_equals_a_stable_sort(num_tokens, ratio, keep, keep_order,
         if keep_order == 'raster':
             want = sorted(want)
         assert token_mask.ids_keep[b].tolist() == want
-
-
-@pytest.mark.parametrize('keep', ['highest', 'lowest'])
-def test_equal_scores_keep_the_last_places(keep):
-    """Where nothing tells tokens apart, the last K in raster order stay."""
-    token_mask = keep_by_score(torch.zeros(2, 12), 0.75, keep)
-    assert token_mask.ids_keep.tolist() == [[9, 10, 11]] * 2
 
 
 def test_scores_with_gradient_make_a_mask_without():

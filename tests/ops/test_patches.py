@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from mmpretrain.models.heads import MAEPretrainHead
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.ops import patch_grid, patchify, unpatchify
@@ -33,25 +32,12 @@ def test_patchify_layout_and_round_trip(height, width, patch, channels):
     assert torch.equal(unpatchify(tokens, (rows, cols), patch), images)
 
 
-def test_patchify_equals_mmpretrain_on_squares():
-    """The layout is that of mmpretrain's MAE head, so its losses and weights fit."""
-    head = MAEPretrainHead(
-        dict(type='mmpretrain.PixelReconstructionLoss', criterion='L2'), patch_size=8
-    )
-    images = torch.rand(2, 3, 32, 32)
-    assert torch.equal(patchify(images, 8), head.patchify(images))
-    assert torch.equal(
-        unpatchify(patchify(images, 8), (4, 4), 8),
-        head.unpatchify(head.patchify(images)),
-    )
-
-
 @pytest.mark.parametrize(
     ('shape', 'match'),
     [
-        ((1, 3, 15, 64), '15x64 pixels is smaller than one 16x16 patch'),
-        ((1, 3, 64, 17), '64x17 pixels is not made of whole 16x16 patches'),
-        ((3, 64, 64), r'shape \(3, 64, 64\): expected \(B, C, H, W\)'),
+        ((1, 3, 15, 64), '15x64 .*16x16 patch: resize or pad'),
+        ((1, 3, 64, 17), '64x17 .*multiple of 16'),
+        ((3, 64, 64), r'\(3, 64, 64\): expected \(B, C, H, W\)'),
     ],
 )
 def test_patch_grid_refuses_broken_patches(shape, match):
