@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+import toys
 import yaml
-from mmpretrain import get_model, list_models
+from mmpretrain import FeatureExtractor, get_model, list_models
 from mmpretrain.apis.model import ModelHub
 
 import dugi_mae
@@ -72,3 +73,15 @@ def test_published_weights(metafiles, repo_root, monkeypatch, tmp_path):
     for name, value in read_state_dict(file).items():
         found = model.state_dict()[name]
         assert found.equal(value.float().view_as(found)), name
+
+
+def test_feature_extractor_reads_16_bit(tmp_path):
+    """Mmpretrain's own inferencer on our model, from a file that it cannot read."""
+    image = 21000 + 40 * toys.noise(64, 96).astype('uint16')
+    path = toys.write_image(tmp_path / 'a.png', image)
+    with dugi_mae.enable_safe_loading():
+        extractor = FeatureExtractor(NAME, pretrained=True, device='cpu')
+    [tokens] = extractor(f'infrared://{path}')
+    assert tokens.shape == (49, 192)
+    [of_8_bit] = extractor(dugi_mae.load_infrared(path))
+    assert torch.equal(tokens, of_8_bit)
