@@ -1,4 +1,4 @@
-"""Predictions painted over the image."""
+"""Predictions as coloured pixels."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from dugi_mae.visualization.overlay import FALSE_ALARM, HIT, MISS
     ],
 )
 def test_each_pixel_has_the_color_of_its_outcome(predicted, true, color):
-    """Painted by pixel; the others stay grey, and so does the image that was given."""
+    """Other pixels stay grey, and the given image is not changed."""
     image = np.full((4, 5), 7, np.uint8)
-    prediction, truth = np.zeros((2, 4, 5), bool)
-    prediction[1, 2], truth[1, 2] = predicted, true
-    picture = draw_target_overlay(image, prediction, truth)
+    prediction, gt = np.zeros((2, 4, 5), bool)
+    prediction[1, 2], gt[1, 2] = predicted, true
+    picture = draw_target_overlay(image, prediction, gt)
     assert picture.shape == (4, 5, 3) and picture.dtype == np.uint8
     assert tuple(picture[1, 2]) == color
     assert (np.delete(picture.reshape(20, 3), 7, axis=0) == 7).all()

@@ -28,7 +28,7 @@ def colored(picture, color) -> np.ndarray:
     [((700, 800), 1), ((600, 900), 1), ((300, 400), 2), ((64, 48), 13)],
 )
 def test_small_images_are_enlarged(shape, scale):
-    """By a whole factor, up to 600 pixels; without targets only grey remains."""
+    """By an integer factor, to 600 pixels; without targets only grey remains."""
     image = np.random.randint(0, 256, shape, np.uint8)
     picture = draw_small_targets(image, np.zeros(shape, bool))
     assert picture.shape == (shape[0] * scale, shape[1] * scale, 3)
@@ -55,14 +55,14 @@ def test_target_pixels_stay_visible():
 def test_colors_follow_the_match():
     """Hits green, false alarms red, misses yellow: by the metric, not by overlap."""
     shape = (700, 800)
-    truth = mask(shape, (50, 50, 53, 53), (300, 300, 304, 304), (500, 500, 510, 510))
+    gt = mask(shape, (50, 50, 53, 53), (300, 300, 304, 304), (500, 500, 510, 510))
     prediction = mask(
         shape,
         (51, 51, 54, 54),  # near the first: a hit
         (400, 100, 402, 102),  # near none: false
         (500, 500, 510, 502),  # overlaps the third, its centroid is 4 away: false
     )
-    match = match_targets(prediction, truth)
+    match = match_targets(prediction, gt)
     picture = draw_small_targets(np.zeros(shape, np.uint8), prediction, match)
     for color, places in (
         (HIT, [(51, 51, 54, 54)]),
@@ -81,6 +81,7 @@ def test_colors_follow_the_match():
         top, left = places[0][:2]
         assert marks[top - MARGIN, left - MARGIN]
     assert not colored(picture, FOUND).any()
+    assert len({HIT, MISS, FALSE_ALARM, FOUND}) == 4
 
 
 def test_targets_at_the_border():
@@ -91,8 +92,3 @@ def test_targets_at_the_border():
     marks = colored(picture, FOUND)
     assert marks[2, 0] and marks[0, 2] and marks[697, 799]
     assert not marks[20:-20, 20:-20].any()
-
-
-def test_colors_differ():
-    """Four marks, four colours."""
-    assert len({HIT, MISS, FALSE_ALARM, FOUND}) == 4

@@ -39,32 +39,21 @@ def model(make_spot_model):
 
 
 def test_probabilities_are_averaged(model):
-    """The result holds the views' mean probability and the decision that follows."""
+    """Each image has its views' mean probability and the decision that follows."""
     views = [view([[0.9, 0.2, 0.4]]), view([[0.5, 0.1, 0.7]])]
-    (merged,) = model.merge_preds([views])
+    merged, equal = model.merge_preds([views, [view([[0.1, 0.6, 0.3]])] * 3])
     assert merged.seg_logits.data[0, 0].tolist() == pytest.approx([0.7, 0.15, 0.55])
     assert merged.pred_sem_seg.data[0, 0].tolist() == [1, 0, 1]
     assert merged.pred_sem_seg.data.dtype == torch.int64
     assert merged.gt_sem_seg.data.shape == (1, 1, 3)
     assert merged.img_path == 'a.png'
-
-
-def test_equal_views_change_nothing(model):
-    """Views that agree give back their own probabilities, below one half too."""
-    (merged,) = model.merge_preds([[view([[0.1, 0.6, 0.3]])] * 3])
-    assert merged.seg_logits.data[0, 0].tolist() == pytest.approx([0.1, 0.6, 0.3])
-    assert merged.pred_sem_seg.data.sum() == 1
-
-
-def test_images_stay_apart(model):
-    """Each image is merged from its own views."""
-    first, second = model.merge_preds([[view([[0.9] * 3])], [view([[0.1] * 3])]])
-    assert first.pred_sem_seg.data.all()
-    assert not second.pred_sem_seg.data.any()
+    # Views that agree give back their own probabilities, below one half too.
+    assert equal.seg_logits.data[0, 0].tolist() == pytest.approx([0.1, 0.6, 0.3])
+    assert equal.pred_sem_seg.data[0, 0].tolist() == [0, 1, 0]
 
 
 def test_each_view_is_undone(tmp_path, model):
-    """What a view says of its flip turns it back, so that views can be averaged."""
+    """Views are flipped and resized back, so that they can be averaged."""
     image = np.random.RandomState(0).randint(0, 256, (20, 30), np.uint8)
     cv2.imwrite(str(tmp_path / 'a.png'), image)
     cv2.imwrite(str(tmp_path / 'a_mask.png'), np.zeros((20, 30), np.uint8))
