@@ -133,7 +133,7 @@ def test_one_override_changes_the_encoder(name, key, value):
     [
         {},
         dict(window_size=4, rel_pos_bias=True),
-        dict(layer_scale=True, f4='conv', drop_path_rate=0.1),
+        dict(layer_scale=True, f4_downsample='conv', drop_path_rate=0.1),
         dict(out_indices=(1, 3), in_channels=1),
     ],
 )

@@ -25,7 +25,7 @@ from .windows import (
     merge_windows,
     partition_windows,
     real_tokens,
-    relative_positions,
+    relative_position_index,
 )
 
 __all__ = [
@@ -46,7 +46,7 @@ __all__ = [
     'patchify',
     'radial_filter',
     'real_tokens',
-    'relative_positions',
+    'relative_position_index',
     'resize_pos_embed',
     'restore_tokens',
     'sincos_pos_embed',

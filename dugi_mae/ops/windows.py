@@ -65,7 +65,7 @@ def real_tokens(
     return partition_windows(ones, window)[..., 0] > 0
 
 
-def relative_positions(window: int) -> Tensor:
+def relative_position_index(window: int) -> Tensor:
     """Number of the offset between any two tokens of a window.
 
     Args:

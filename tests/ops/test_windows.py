@@ -9,7 +9,7 @@ from dugi_mae.ops import (
     merge_windows,
     partition_windows,
     real_tokens,
-    relative_positions,
+    relative_position_index,
 )
 
 GRIDS = [(4, 4), (4, 6), (5, 7), (1, 3), (2, 9)]
@@ -59,7 +59,7 @@ def test_real_tokens(grid):
 @pytest.mark.parametrize('window', [1, 2, 3])
 def test_relative_positions_name_offsets(window):
     """Two pairs share a number exactly when their row and column offsets agree."""
-    table = relative_positions(window)
+    table = relative_position_index(window)
     seen = {}
     for i in range(window**2):
         for j in range(window**2):

@@ -49,9 +49,9 @@ class ConvViT(ConvViTBase):
             half of all.
         rel_pos_bias: Give the windowed blocks a learned relative position bias. It
             starts at zero and is not in pre-training checkpoints.
-        f4: How F4 comes from F3: ``'pool'`` is 2x2 max pooling; ``'conv'`` a 3x3
-            convolution of stride 2, BN and GELU (MCMAE's segmentation), which are not
-            in pre-training checkpoints.
+        f4_downsample: How F4 comes from F3: ``'pool'`` is 2x2 max pooling; ``'conv'`` a
+            3x3 convolution of stride 2, BN and GELU (MCMAE's segmentation), which are
+            not in pre-training checkpoints.
         layer_scale: Multiply the residual branches of stage 3 by a learned factor a
             channel. They start at 1 and are not in pre-training checkpoints.
         img_size: Side of the square image the stored position embedding is made for.
@@ -78,7 +78,7 @@ class ConvViT(ConvViTBase):
         window_size: int | None = None,
         global_blocks: Sequence[int] | None = None,
         rel_pos_bias: bool = False,
-        f4: str = 'pool',
+        f4_downsample: str = 'pool',
         layer_scale: bool = False,
         img_size: int = 224,
     ) -> None:
@@ -95,21 +95,21 @@ class ConvViT(ConvViTBase):
         self.out_channels = tuple(dims[i] for i in self.out_indices)
         self.strides = tuple(_STRIDES[i] for i in self.out_indices)
         self._use_windows(window_size, global_blocks, rel_pos_bias)
-        self.down4 = self._make_down4(f4)
+        self.down4 = self._make_down4(f4_downsample)
         if layer_scale:
             for block in self.blocks3:
                 block.add_layer_scale()
         self._freeze()
 
-    def _make_down4(self, f4: str) -> nn.Module:
+    def _make_down4(self, kind: str) -> nn.Module:
         """What makes F4 of F3."""
-        check_choice('f4', f4, ('pool', 'conv'))
-        if f4 == 'pool':
+        check_choice('f4_downsample', kind, ('pool', 'conv'))
+        if kind == 'pool':
             return nn.MaxPool2d(2)
         if 3 not in self.out_indices:
             raise DuGIError(
-                "f4='conv' would learn nothing, as F4 is not returned: add 3 to "
-                'out_indices, or leave f4 out'
+                "f4_downsample='conv' would learn nothing, as F4 is not returned: "
+                'add 3 to out_indices, or omit f4_downsample'
             )
         dim = self.arch.embed_dims[-1]
         conv = nn.Conv2d(dim, dim, 3, stride=2, padding=1, bias=False)

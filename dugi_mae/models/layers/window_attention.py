@@ -10,7 +10,7 @@ from dugi_mae.ops import (
     merge_windows,
     partition_windows,
     real_tokens,
-    relative_positions,
+    relative_position_index,
 )
 
 from .attention_block import SelfAttention, merge_heads, split_heads
@@ -43,7 +43,7 @@ class WindowAttention(SelfAttention):
                 torch.zeros((2 * window_size - 1) ** 2, num_heads)
             )
             self.register_buffer(
-                'offsets', relative_positions(window_size), persistent=False
+                'offsets', relative_position_index(window_size), persistent=False
             )
 
     def _bias(self, grid: tuple[int, int], batch: int, like: Tensor) -> Tensor | None:

@@ -27,7 +27,7 @@ def flat(maps) -> torch.Tensor:
 )
 def test_output_shapes_at_any_size(height, width, channels, f4):
     """Maps have ``ceil(size / stride)`` cells, and RoIAlign can read their memory."""
-    model = toys.conv_vit(in_channels=channels, f4=f4)
+    model = toys.conv_vit(in_channels=channels, f4_downsample=f4)
     assert (model.out_channels, model.strides) == (toys.WIDTHS, (4, 8, 16, 32))
     outs = model(torch.randn(2, channels, height, width))
     assert isinstance(outs, tuple)
@@ -181,8 +181,8 @@ def test_bad_archs_are_explained(cls, arch, match):
         (dict(frozen_stages=4), 'frozen_stages=4: choose'),
         (dict(frozen_stages=-2), 'frozen_stages=-2: choose'),
         (dict(drop_path_rate=1.0), 'drop_path_rate=1.0.*nearest is 0.99'),
-        (dict(f4='cnv'), "f4='cnv' is unknown: did you mean 'conv'"),
-        (dict(f4='conv', out_indices=(0, 1, 2)), "f4='conv' .* add 3 to out_indices"),
+        (dict(f4_downsample='cnv'), "f4_downsample='cnv'.*'conv'"),
+        (dict(f4_downsample='conv', out_indices=(0, 1, 2)), 'add 3 to out_indices'),
         (dict(window_size=0), 'window_size=0: .*16'),
         (dict(global_blocks=(0,)), 'global_blocks .* window_size'),
         (dict(rel_pos_bias=True), 'rel_pos_bias .* window_size'),
@@ -241,7 +241,7 @@ def published_names(depths, masked):
 def test_state_dict_has_the_published_names_and_shapes():
     """Published encoder checkpoints fit tensor by tensor, nothing is added."""
     depths = toys.ARCH['depths']
-    dense = toys.conv_vit(f4='pool', layer_scale=False).state_dict()
+    dense = toys.conv_vit(f4_downsample='pool', layer_scale=False).state_dict()
     assert set(dense) == published_names(depths, masked=False)
     state = toys.masked_conv_vit(img_size=224).state_dict()
     assert set(state) == published_names(depths, masked=True)
@@ -270,7 +270,7 @@ def test_norm_eps():
 
 
 SCALES = {f'blocks3.{i}.gamma_{k}' for i in (0, 1) for k in (1, 2)}
-FINE_TUNING = dict(f4='conv', layer_scale=True)
+FINE_TUNING = dict(f4_downsample='conv', layer_scale=True)
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,8 @@ def test_every_trainable_parameter_learns(kwargs):
 
 def test_f4_is_f3_convolved_or_pooled():
     """3x3 convolution of stride 2, BN and GELU; by default 2x2 max pooling."""
-    model, images = toys.conv_vit(f4='conv').eval(), torch.randn(2, 3, 64, 96)
+    model = toys.conv_vit(f4_downsample='conv').eval()
+    images = torch.randn(2, 3, 64, 96)
     conv, norm, _ = model.down4
     norm.running_mean.normal_()
     outs = model(images)
