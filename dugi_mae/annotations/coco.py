@@ -28,23 +28,16 @@ def read_json(path: str | Path) -> object:
     """
     try:
         text = Path(path).read_text(encoding='utf-8-sig')
-    except FileNotFoundError:
-        raise DuGIError(
-            f'annotation file {path} does not exist: correct the path'
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DuGIError(
-            f'annotation file {path} cannot be read ({error}): check that it is a '
-            'JSON file and that you may read it'
-        ) from None
-    if not text.strip():
-        raise DuGIError(f'annotation file {path} is empty: copy it again')
-    try:
         return json.loads(text)
+    except FileNotFoundError:
+        problem = 'does not exist: correct the path'
+    except (OSError, UnicodeDecodeError) as error:
+        problem = f'cannot be read ({error}): check that it is a JSON file'
     except (ValueError, RecursionError) as error:  # numbers of 4301 digits, deep lists
-        raise DuGIError(
-            f'annotation file {path} is damaged JSON ({error}): copy it again'
-        ) from None
+        problem = f'is damaged JSON ({error}): copy it again'
+        if not text.strip():
+            problem = 'is empty: copy it again'
+    raise DuGIError(f'annotation file {path} {problem}')
 
 
 def _check_ids(content: dict, path: str | Path) -> None:

@@ -27,9 +27,6 @@ def check_item(item: object, keys: Sequence[str], what: str, path: object) -> No
         keys: What it must have.
         what: What messages call it.
         path: Name of the file, for messages.
-
-    Raises:
-        DuGIError: If a key is missing or its value is of another type.
     """
     missing = [key for key in keys if not (isinstance(item, dict) and key in item)]
     if missing:

@@ -1,8 +1,10 @@
 """Dataset converters: from sets as they are released to what the hosts read.
 
-One function each, ``convert(source, out, **options)``, which returns lines to print;
-``tools/dataset_converters/convert_dataset.py`` is their command line. (Conversion of
-checkpoints is another thing: :mod:`dugi_mae.checkpoints`.)
+One function each, ``convert(source, out, **options)``: ``source`` is the release or the
+folder around it, ``out`` gets what is written, and lines to print are returned. A
+:class:`~dugi_mae.DuGIError` says what is missing, damaged or not of the set.
+``tools/dataset_converters/convert_dataset.py`` is their command line. (Checkpoint
+conversion is another thing: :mod:`dugi_mae.checkpoints`.)
 """
 
 from dugi_mae.converters import (

@@ -36,12 +36,9 @@ class CocoBuilder:
         """Add an image; boxes that follow belong to it.
 
         Args:
-            file_name: Path relative to the folder of images, with forward slashes.
+            file_name: Path relative to the source, with forward slashes.
             width: In pixels.
             height: In pixels.
-
-        Raises:
-            DuGIError: If the split has the image already.
         """
         if file_name in self._names:
             raise DuGIError(
@@ -49,25 +46,17 @@ class CocoBuilder:
                 'entries from its annotation file'
             )
         self._names.add(file_name)
+        number = len(self.images) + 1
         self.images.append(
-            dict(
-                id=len(self.images) + 1,
-                file_name=file_name,
-                width=width,
-                height=height,
-            )
+            dict(id=number, file_name=file_name, width=width, height=height)
         )
 
     def add_file(self, image: Path, stated: tuple[int, int] | None) -> None:
-        """Add an image with the size that it has.
+        """Add an image with the size that its header has.
 
         Args:
-            image: The image; only its header is read.
-            stated: Width and height in the annotations, if they are there; another
-                size is counted.
-
-        Raises:
-            DuGIError: If the image is damaged or there already.
+            image: The image.
+            stated: Width and height in the annotations; another size is counted.
         """
         size = image_size(image)
         if stated not in (None, size):
@@ -126,10 +115,6 @@ class CocoBuilder:
 
         Returns:
             The builder itself.
-
-        Raises:
-            DuGIError: If a class is missing, or an image is missing, damaged, there
-                twice or outside of the source.
         """
         names = {item['id']: item['name'] for item in content['categories']}
         missing = [name for name in self.classes if name not in names.values()]

@@ -44,9 +44,6 @@ def crop(source: Path, target: Path) -> None:
 
     A file that is there already is complete, because it was renamed into place, and is
     left alone.
-
-    Raises:
-        DuGIError: If the image is damaged or has another size than released ones.
     """
     image = to_grey(decode(read_bytes(source), str(source), luma_only=True))
     height, width = image.shape
@@ -60,16 +57,7 @@ def crop(source: Path, target: Path) -> None:
 
 
 def build(folder: Path, split: str, out: Path) -> CocoBuilder:
-    """Collect one split and write its images to ``OUT/images/SPLIT/``.
-
-    Args:
-        folder: The folder of the split.
-        split: Its name.
-        out: Folder to write to.
-
-    Raises:
-        DuGIError: If something is missing or damaged.
-    """
+    """Collect the split in a folder and write its images to ``OUT/images/SPLIT/``."""
     image_folder = find_folder(folder, f'{split}imgr')
     labels = find_folder(folder, f'{split}labelr')
     images, annotations = images_by_stem(image_folder), annotations_by_stem(labels)
@@ -88,18 +76,7 @@ def build(folder: Path, split: str, out: Path) -> CocoBuilder:
 
 
 def convert(source: Path, out: Path) -> list[str]:
-    """Write ``images/SPLIT/*.png`` and ``annotations/SPLIT.json``.
-
-    Args:
-        source: The folder that holds ``train``, ``val`` and ``test`` (or some of them).
-        out: Folder to write to.
-
-    Returns:
-        Lines to print.
-
-    Raises:
-        DuGIError: If something is missing or damaged.
-    """
+    """Write ``images/SPLIT/*.png`` and ``annotations/SPLIT.json``."""
     written = 'annotations', 'splits', 'images', *(f'images/{s}' for s in SPLITS)
     root = open_release(source, out, written, 'DroneVehicle')
     here = subfolders(root)

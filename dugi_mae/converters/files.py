@@ -52,11 +52,7 @@ def open_release(
 
 
 def subfolders(root: Path) -> dict[str, Path]:
-    """Folders just below a folder by their lower-case names.
-
-    Raises:
-        DuGIError: If ``root`` does not exist.
-    """
+    """Folders just below a folder by their lower-case names."""
     if not root.is_dir():
         raise DuGIError(f'folder {root} does not exist: correct SRC')
     return {path.name.lower(): path for path in root.iterdir() if path.is_dir()}
@@ -68,9 +64,6 @@ def find_folder(root: Path, *names: str) -> Path:
     Args:
         root: Where to look.
         names: Names of a folder just below ``root``, in order of preference.
-
-    Raises:
-        DuGIError: If none exists; the message lists what is there.
     """
     here = subfolders(root)
     for name in names:
@@ -104,12 +97,7 @@ def check_present(
 
 
 def check_disjoint(splits: Mapping[str, Iterable[str]], place: Path) -> None:
-    """Raise if an image is in several splits.
-
-    Args:
-        splits: Names of the images of each.
-        place: Where the splits are from, for the message.
-    """
+    """Raise if a name is in several splits, which are those of a place."""
     seen: dict[str, str] = {}
     for split, names in splits.items():
         for name in names:
@@ -127,24 +115,12 @@ def write_text(text: str, path: Path) -> None:
 
 
 def write_png(pixels: ndarray, path: Path) -> None:
-    """Write a grey PNG atomically.
-
-    Args:
-        pixels: ``(H, W)`` uint8.
-        path: Where to.
-    """
+    """Write ``(H, W)`` uint8 pixels as a grey PNG, atomically."""
     atomic_write(cv2.imencode('.png', pixels)[1].tobytes(), path, sync=False)
 
 
 def remove_file(path: Path) -> list[str]:
-    """Remove a file that an earlier run left, if there is one.
-
-    Returns:
-        Lines to print.
-
-    Raises:
-        DuGIError: If that is not possible.
-    """
+    """Remove a file that an earlier run left, if there is one; gives lines to print."""
     try:
         path.unlink()
     except (FileNotFoundError, NotADirectoryError):
@@ -158,15 +134,10 @@ def remove_file(path: Path) -> list[str]:
 
 
 def link_folder(folder: Path, link: Path) -> str:
-    """Make a link to a folder of the source, which stays where it is.
-
-    A link from an earlier run is replaced.
+    """Link to a folder of the source, replacing a link of an earlier run.
 
     Returns:
         A line to print.
-
-    Raises:
-        DuGIError: If something else is in the way or links cannot be made there.
     """
     if link.exists() and not link.is_symlink():
         raise DuGIError(f'{link} is in the way of a link to SRC: name another OUT')

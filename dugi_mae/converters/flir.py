@@ -49,18 +49,7 @@ VERSIONS = {
 
 
 def convert(source: Path, out: Path) -> list[str]:
-    """Write a COCO file for each split; which release it is shows by its files.
-
-    Args:
-        source: Folder of the release or the one around it.
-        out: Folder to write to: ``annotations/SPLIT.json`` and the link ``images``.
-
-    Returns:
-        Lines to print.
-
-    Raises:
-        DuGIError: If no release is recognised, or something is missing or damaged.
-    """
+    """Write a COCO file for each split; which release it is shows by its files."""
     open_release(source, out, ('annotations', 'splits'))
     for root in (source, *sorted(path for path in source.iterdir() if path.is_dir())):
         for kind, (folders, name, classes) in VERSIONS.items():
@@ -83,18 +72,7 @@ def convert(source: Path, out: Path) -> list[str]:
 
 
 def build_aligned(source: Path, root: Path) -> Iterator[CocoBuilder]:
-    """Collect both splits of the aligned release.
-
-    Args:
-        source: Folder that file names are relative to.
-        root: The folder that holds ``JPEGImages``.
-
-    Yields:
-        ``'train'`` and ``'val'``.
-
-    Raises:
-        DuGIError: If a list, an image or an annotation file is missing.
-    """
+    """Collect both splits of the aligned release, whose ``root`` has JPEGImages."""
     folder = root / 'JPEGImages'
     images, labels = images_by_stem(folder), find_folder(root, 'Annotations')
     for split, lists in ALIGNED.items():
@@ -116,33 +94,14 @@ def build_aligned(source: Path, root: Path) -> Iterator[CocoBuilder]:
 def build_coco(
     source: Path, path: Path, split: str, classes: tuple[str, ...]
 ) -> CocoBuilder:
-    """Collect a split of version 1 or 2.
-
-    Args:
-        source: Folder that file names are relative to.
-        path: The released annotation file.
-        split: Name of the split.
-        classes: Names of the classes to keep.
-
-    Raises:
-        DuGIError: If the file is damaged, lacks a class, or images are missing or
-            outside of ``source``.
-    """
+    """Collect a split of version 1 or 2 from its annotation file."""
     content = check_coco(read_json(path), path)
     folder = image_folder(path, content['images'][0]['file_name'])
     return CocoBuilder(split, classes, source).add_coco(content, path, folder)
 
 
 def image_folder(path: Path, file_name: str) -> Path:
-    """The folder that the file names of an annotation file are relative to.
-
-    Args:
-        path: The annotation file.
-        file_name: Of one of its images.
-
-    Raises:
-        DuGIError: If the image is at none of the known places.
-    """
+    """The folder that the file names of an annotation file are relative to."""
     levels = ('', 'images', 'thermal_8_bit', 'data', 'images/thermal_8_bit')
     for level in levels:
         if (path.parent / level / file_name).is_file():

@@ -19,11 +19,7 @@ from dugi_mae.errors import DuGIError
 
 
 def read_raw(path: Path) -> dict:
-    """Read one of the released JSON files as if it were COCO.
-
-    Raises:
-        DuGIError: If the file is not what HIT-UAV has in ``normal_json``.
-    """
+    """Read one of the released JSON files as if it were COCO."""
     content = read_json(path)
     if not isinstance(content, dict) or not {'annotation', 'images'} <= set(content):
         raise DuGIError(
@@ -41,18 +37,7 @@ def read_raw(path: Path) -> dict:
 
 
 def convert(source: Path, out: Path) -> list[str]:
-    """Write COCO files for every split that is there.
-
-    Args:
-        source: The folder that holds ``normal_json``, or that folder.
-        out: Folder to write to: ``annotations/SPLIT.json`` and the link ``images``.
-
-    Returns:
-        Lines to print.
-
-    Raises:
-        DuGIError: If something is missing or damaged.
-    """
+    """Write COCO files; ``source`` is the release or its ``normal_json``."""
     root = open_release(source, out, ('annotations', 'splits'), 'normal_json')
     folder = find_folder(root, 'annotations')
     paths = {split: folder / f'{split}.json' for split in SPLITS}

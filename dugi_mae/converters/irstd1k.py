@@ -39,18 +39,11 @@ LISTS = (
 
 
 def read_mask(image: Path, path: Path) -> tuple[ndarray, bool]:
-    """Read a mask in any form.
-
-    Args:
-        image: Its image; only the header is read.
-        path: The mask.
+    """Read the mask of an image in any form.
 
     Returns:
         ``(H, W)`` uint8 with 1 where the mask is not black, and whether the file has
         several channels.
-
-    Raises:
-        DuGIError: If the file is damaged or of another size than the image.
     """
     pixels = decode(read_bytes(path), str(path))
     mask = binary_mask(pixels)
@@ -64,15 +57,7 @@ def read_mask(image: Path, path: Path) -> tuple[ndarray, bool]:
 
 
 def find_lists(root: Path, known: Container[str]) -> dict[str, list[str]]:
-    """The lists a copy of the set comes with.
-
-    Args:
-        root: Folder of the set.
-        known: Names of its images.
-
-    Raises:
-        DuGIError: If there are none.
-    """
+    """The lists a copy of the set comes with, and which images they name."""
     for files in LISTS:
         train, test = (root / file for file in files)
         if train.is_file() and test.is_file():
@@ -94,16 +79,10 @@ def convert(
     """Write ``masks/*.png`` and ``{trainval,test}.txt``, and link ``images``.
 
     Args:
-        source: Folder of the set.
+        source: The release.
         out: Folder to write to.
         train: Training list, if not that of ``source``.
         test: Test list; goes with ``train``.
-
-    Returns:
-        Lines to print.
-
-    Raises:
-        DuGIError: If something is missing or damaged.
     """
     if (train is None) != (test is None):
         raise DuGIError('only one of --train and --test is given: give both')

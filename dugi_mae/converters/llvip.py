@@ -21,18 +21,7 @@ from dugi_mae.files import images_by_stem
 
 
 def convert(source: Path, out: Path) -> list[str]:
-    """Write ``annotations/{train,test}.json`` and the link ``images``.
-
-    Args:
-        source: ``LLVIP`` or the folder around it.
-        out: Folder to write to.
-
-    Returns:
-        Lines to print.
-
-    Raises:
-        DuGIError: If something is missing or damaged.
-    """
+    """Write COCO files of both parts."""
     root = open_release(source, out, ('annotations', 'splits'), 'LLVIP')
     folder = find_folder(root, 'infrared')
     images = {s: images_by_stem(find_folder(folder, s)) for s in ('train', 'test')}

@@ -27,18 +27,11 @@ def convert(
     """Write COCO files and the split lists they follow.
 
     Args:
-        source: ``M3FD_Detection`` or the folder around it.
-        out: Folder to write to: ``annotations/SPLIT.json``, ``splits/`` and the link
-            ``images``.
+        source: The release.
+        out: Folder to write to.
         val_fraction: Share of the validation part of a drawn split, by default 0.2.
         seed: Of a drawn split, by default 0.
         splits: Folder with ``train.txt`` and ``val.txt`` to use instead of drawing.
-
-    Returns:
-        Lines to print.
-
-    Raises:
-        DuGIError: If something is missing or damaged.
     """
     if splits is not None and (val_fraction, seed) != (None, None):
         raise DuGIError('--splits draws no split: omit --val-fraction and --seed')

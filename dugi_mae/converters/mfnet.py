@@ -33,12 +33,7 @@ MIRRORED = '_flip'
 
 
 def read_thermal(path: Path) -> ndarray:
-    """The thermal channel of an image, ``(H, W)`` uint8.
-
-    Raises:
-        DuGIError: If the file is damaged, has no fourth channel, or one without
-            contents.
-    """
+    """The thermal channel of an image, ``(H, W)`` uint8."""
     pixels = decode(read_bytes(path), str(path))
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     if channels != 4:
@@ -56,18 +51,7 @@ def read_thermal(path: Path) -> ndarray:
 
 
 def convert(source: Path, out: Path) -> list[str]:
-    """Write ``thermal/*.png`` and ``splits/*.txt``, and link ``labels``.
-
-    Args:
-        source: The folder that holds ``images`` and ``labels``.
-        out: Folder to write to.
-
-    Returns:
-        Lines to print.
-
-    Raises:
-        DuGIError: If something is missing or damaged.
-    """
+    """Write ``thermal/*.png`` and ``splits/*.txt``, and link ``labels``."""
     root = open_release(source, out, ('splits', 'thermal'), 'ir_seg_dataset')
     folders = [find_folder(root, name) for name in ('images', 'labels')]
     images, labels = map(images_by_stem, folders)

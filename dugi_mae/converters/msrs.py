@@ -27,18 +27,7 @@ FOLDERS = ('ir', 'Segmentation_labels')
 
 
 def read_split(folder: Path, split: str) -> tuple[list[str], list[str]]:
-    """Check one split.
-
-    Args:
-        folder: The folder of the split.
-        split: Its name.
-
-    Returns:
-        Sorted names, and lines to print.
-
-    Raises:
-        DuGIError: If something is missing, damaged or not of this set.
-    """
+    """Check the split in a folder; gives sorted names, and lines to print."""
     image_folder, label_folder = (find_folder(folder, name) for name in FOLDERS)
     images, labels = images_by_stem(image_folder), images_by_stem(label_folder)
     check_present(images, labels, label_folder, image_folder)
@@ -61,15 +50,9 @@ def convert(source: Path, out: Path, subset: bool = False) -> list[str]:
     """Check the set, link its infrared half and write ``splits/{train,test}.txt``.
 
     Args:
-        source: The folder that holds ``train`` and ``test``.
+        source: The release.
         out: Folder to write to. It gets the released layout, as links.
         subset: Accept another number of images than the official one.
-
-    Returns:
-        Lines to print.
-
-    Raises:
-        DuGIError: If something is missing, damaged or not of this set.
     """
     root = open_release(source, out, ('splits', *OFFICIAL), 'MSRS')
     folders = {split: find_folder(root, split) for split in OFFICIAL}

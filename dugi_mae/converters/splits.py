@@ -100,10 +100,7 @@ def read_splits(folder: Path, names: Collection[str]) -> dict[str, list[str]]:
 
     Args:
         folder: Where the lists are.
-        names: All images that may stand in them.
-
-    Raises:
-        DuGIError: If a list is missing, names an unknown image, or two lists share one.
+        names: All images that may be in them.
     """
     wanted = [
         split for split in SPLITS if split != 'test' or (folder / 'test.txt').is_file()
@@ -167,9 +164,6 @@ def summarize(
     Returns:
         A line to print: images, those with nothing but the first class, and pixels of
         each class.
-
-    Raises:
-        DuGIError: As :func:`~dugi_mae.annotations.label_maps.count_pixels` does.
     """
     counts = np.stack(
         [

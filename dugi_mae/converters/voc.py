@@ -39,9 +39,6 @@ def read_voc(path: Path) -> VocAnnotation:
 
     Boxes are those of ``bndbox``, or the horizontal hull of ``polygon``; coordinates
     are kept as they are (no shift by one).
-
-    Raises:
-        DuGIError: If the file is missing, damaged, or a coordinate is no number.
     """
     try:
         root = ElementTree.parse(path).getroot()
@@ -125,11 +122,7 @@ def add_voc(
 
 
 def annotations_by_stem(folder: Path) -> dict[str, Path]:
-    """The XML files of a folder by their names without extension.
-
-    Raises:
-        DuGIError: If there is none.
-    """
+    """The XML files of a folder by their names without extension."""
     found = {path.stem: path for path in sorted(folder.glob('[!.]*.xml'))}
     if not found:
         raise DuGIError(f'folder {folder} holds no XML file: copy the complete set')

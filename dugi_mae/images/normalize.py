@@ -131,14 +131,7 @@ def percentile(
 
 
 def fixed(image: ndarray, valid: ndarray, lo: float, hi: float) -> ndarray:
-    """Stretch a range given in raw counts, so that images stay comparable.
-
-    Args:
-        image: ``(H, W)`` raw counts.
-        valid: ``(H, W)`` boolean.
-        lo: Count that becomes black.
-        hi: Count that becomes white, above ``lo``.
-    """
+    """:func:`stretch` by a range in raw counts, so that images stay comparable."""
     return stretch(image, valid, lo, hi)
 
 
@@ -158,9 +151,9 @@ def clahe(
     Args:
         image: ``(H, W)`` raw counts.
         valid: ``(H, W)`` boolean.
-        low: See :func:`percentile`.
-        high: See :func:`percentile`.
-        margin: See :func:`percentile`.
+        low: As ``high`` and ``margin``, see :func:`percentile`.
+        high: See there.
+        margin: See there.
         clip_limit: Contrast limit, 0 to 1 (higher is stronger).
         kernel_size: Side of the local windows in pixels; an eighth of the image if
             ``None``.
