@@ -8,7 +8,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator
-from traceback import walk_tb
+from traceback import extract_tb, walk_tb
 from types import FrameType, TracebackType
 
 from mmengine.config import Config
@@ -68,6 +68,8 @@ def _explain(error: Exception, config: Config) -> str:
         if frame.f_globals.get('__name__') == build_functions.__name__
     ]
     text = ' '.join(' '.join(map(str, error.args)).split())
+    if not text and (calls := extract_tb(error.__traceback__)):
+        text = calls[-1].line or ''  # such as of an assertion without a message
     key, cls = _origin(frames, config)
     registry = frames[-1].f_locals.get('registry') if frames else None
     if isinstance(registry, Registry) and (found := _UNKNOWN_NAME.match(text)):
