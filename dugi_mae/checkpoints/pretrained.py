@@ -40,6 +40,8 @@ CONVERTED = (
 )
 #: Tensors that a backbone adds for fine-tuning; they keep their start values.
 FINE_TUNING_ONLY = re.compile(r'.*\.(rel_pos_bias|gamma_1|gamma_2)|down4\..*')
+#: What parallel training and averaging put before all names.
+_WRAPPERS = re.compile(r'^(module\.)+')
 #: Counters of averaged weights.
 _COUNTERS = ('steps', 'n_averaged')
 
@@ -143,7 +145,7 @@ def _encoder(
 ) -> tuple[dict[str, Tensor], int]:
     """The encoder's part of a file, and how many tensors of it have no use here."""
     state_dict = {
-        key.replace('_orig_mod.', '').removeprefix('module.'): value
+        _WRAPPERS.sub('', key.replace('_orig_mod.', '')): value
         for key, value in state_dict.items()
         if key not in _COUNTERS
     }
