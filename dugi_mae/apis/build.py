@@ -6,13 +6,12 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
 from dugi_mae.checkpoints.io import load_weights
 from dugi_mae.cli import read_config
 from dugi_mae.errors import DuGIError
-from dugi_mae.mm.config_errors import config_errors
+from dugi_mae.mm.build import build_from_config
 
 #: Which inferencer goes with a config's default scope.
 INFERENCERS = dict(mmpretrain='ReconstructionInferencer', mmseg='SmallTargetInferencer')
@@ -41,13 +40,6 @@ def inferencer_name(config: Config) -> str:
             f'got default_scope={scope!r}'
         )
     return INFERENCERS[scope]
-
-
-def check_inferencer(config: Config, name: str) -> None:
-    """Raise unless a config is for the inferencer of this name."""
-    right = inferencer_name(config)
-    if right != name:
-        raise DuGIError(f'config {config.filename} is not for {name}: use {right}')
 
 
 def pick_device(device: str | torch.device | None = None) -> torch.device:
@@ -88,8 +80,6 @@ def build_model(
             device is not available.
     """
     config, device = open_config(config), pick_device(device)
-    scope = config.get('default_scope', 'mmpretrain')
-    with DefaultScope.overwrite_default_scope(scope), config_errors(config):
-        model = MODELS.build(config.model)
+    model = build_from_config(config)
     load_weights(model, checkpoint)
     return model.to(device).eval()

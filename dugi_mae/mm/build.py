@@ -1,10 +1,28 @@
-"""Building sub-modules whatever the default scope is."""
+"""Building models and their parts in the right scope."""
 
 from __future__ import annotations
 
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 from torch import nn
+
+from dugi_mae.mm.config_errors import config_errors
+
+
+def build_from_config(config: Config) -> nn.Module:
+    """Build a config's model with fresh weights.
+
+    Args:
+        config: With ``model`` and ``default_scope``.
+
+    Raises:
+        DuGIError: If it cannot be built; see :func:`config_errors`.
+    """
+    scope = config.get('default_scope', 'mmpretrain')
+    with config_errors(config), DefaultScope.overwrite_default_scope(scope):
+        return ROOT_MODELS.build(config.model)
 
 
 def build_module(cfg: dict | nn.Module | None) -> nn.Module | None:

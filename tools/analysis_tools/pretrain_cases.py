@@ -11,7 +11,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
-from dugi_mae.apis.build import build_from_config
+from dugi_mae.mm.build import build_from_config
 
 STAGES = ('encoder forward', 'encoder forward + backward', 'pre-training step')
 

@@ -12,11 +12,11 @@ from mmengine.dataset import default_collate
 from mmengine.registry import DATASETS, DefaultScope
 from tqdm import tqdm
 
-from dugi_mae.apis.build import build_from_config
 from dugi_mae.apis.run import write_picture
 from dugi_mae.cli import CFG_OPTIONS, at_least, override, read_config, run_cli
 from dugi_mae.errors import DuGIError
 from dugi_mae.files import make_folder
+from dugi_mae.mm.build import build_from_config
 from dugi_mae.mm.config_errors import config_errors
 from dugi_mae.visualization.reconstruction import draw_masking
 

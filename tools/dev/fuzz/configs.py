@@ -10,8 +10,8 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from dugi_mae.apis.build import build_from_config
 from dugi_mae.cli import read_config
+from dugi_mae.mm.build import build_from_config
 from fuzz.edits import edit_bytes, edit_tree
 from fuzz.trial import Trial
 
