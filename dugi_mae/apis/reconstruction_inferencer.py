@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from mmengine.config import Config
 from numpy import ndarray
 
-from dugi_mae.apis.build import build_model, check_inferencer, open_config
-from dugi_mae.apis.inputs import Input, InputImage, PredictPipeline
-from dugi_mae.apis.run import Run
+from dugi_mae.apis.inputs import Input, InputImage
+from dugi_mae.apis.run import Inferencer, Run
 from dugi_mae.evaluation.reconstruction import (
     ReconstructionErrors,
     mean_errors,
@@ -60,17 +58,8 @@ class ReconstructionResult:
         return dict(width=width, height=height, **errors)
 
 
-class ReconstructionInferencer:
-    """Mask images and reconstruct them with a pre-training model.
-
-    Args:
-        config: A config of ``configs/pretrain`` or its path. Its test pipeline
-            determines how images are read, resized and cropped.
-        checkpoint: What ``tools/train.py`` wrote for it; every tensor must fit.
-        device: Such as ``'cpu'`` or ``'cuda:0'``; ``None`` takes a GPU if there is one.
-
-    Attributes:
-        report: Content of the last run's JSON; ``failed`` lists what was skipped.
+class ReconstructionInferencer(Inferencer):
+    """Mask images and reconstruct them with a model of ``configs/pretrain``.
 
     Example:
         >>> inferencer = ReconstructionInferencer(config, 'epoch_16.pth')
@@ -78,26 +67,15 @@ class ReconstructionInferencer:
         >>> results[0].masked_mse
     """
 
-    def __init__(
-        self,
-        config: str | Path | Config,
-        checkpoint: str | Path,
-        device: str | torch.device | None = None,
-    ) -> None:
-        config = open_config(config)
-        check_inferencer(config, type(self).__name__)
-        self.pipeline = PredictPipeline(config)
-        self.model = build_model(config, checkpoint, device)
-        self.settings = dict(config=config.filename, checkpoint=str(checkpoint))
-        self.report: dict = {}
-
-    def __call__(
+    def stream(
         self,
         inputs: Input | Sequence[Input],
         out_dir: str | Path | None = None,
         batch_size: int = 1,
-    ) -> list[ReconstructionResult]:
-        """Reconstruct and keep all results; :meth:`stream` is for long videos.
+    ) -> Iterator[ReconstructionResult]:
+        """Yield the results one by one without keeping them.
+
+        The JSON is written when the iteration ends, also early.
 
         Args:
             inputs: A file, folder, glob, video or array (``(H, W)`` or ``(H, W, C)`` in
@@ -109,18 +87,6 @@ class ReconstructionInferencer:
         Raises:
             DuGIError: If no input can be used. Single images that cannot be used are
                 skipped, logged and listed in ``report['failed']``.
-        """
-        return list(self.stream(inputs, out_dir, batch_size))
-
-    def stream(
-        self,
-        inputs: Input | Sequence[Input],
-        out_dir: str | Path | None = None,
-        batch_size: int = 1,
-    ) -> Iterator[ReconstructionResult]:
-        """Like a call, but yield the results one by one without keeping them.
-
-        The JSON is written when the iteration ends, also early.
         """
         with Run(inputs, out_dir, self.settings) as run:
             self.report = run.report

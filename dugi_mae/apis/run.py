@@ -1,4 +1,4 @@
-"""One pass over inputs: progress bar, batches, failures, pictures and the JSON."""
+"""What all inferencers share: a model, and runs over inputs that write results."""
 
 from __future__ import annotations
 
@@ -10,19 +10,61 @@ from pathlib import Path
 from typing import TypeVar
 
 import cv2
+import torch
+from mmengine.config import Config
 from mmengine.logging import print_log
 from numpy import ndarray
 from tqdm import tqdm
 
-from dugi_mae.apis.inputs import Input, InputImage, find_sources
+from dugi_mae.apis.build import build_model, inferencer_name, open_config
+from dugi_mae.apis.inputs import Input, InputImage, PredictPipeline, find_sources
 from dugi_mae.errors import DuGIError
 from dugi_mae.files import atomic_write, make_folder
 
 Sample = TypeVar('Sample')
 
 
+class Inferencer:
+    """A model with the test pipeline of its config; subclasses define ``stream``.
+
+    Args:
+        config: A config or its path. Its test pipeline determines how images are read
+            and resized.
+        checkpoint: What ``tools/train.py`` wrote for it; every tensor must fit.
+        device: Such as ``'cpu'`` or ``'cuda:0'``; ``None`` takes a GPU if there is one.
+
+    Attributes:
+        report: Content of the last run's JSON; ``failed`` lists what was skipped.
+    """
+
+    def __init__(
+        self,
+        config: str | Path | Config,
+        checkpoint: str | Path,
+        device: str | torch.device | None = None,
+    ) -> None:
+        config = open_config(config)
+        right, name = inferencer_name(config), type(self).__name__
+        if right != name:
+            raise DuGIError(f'config {config.filename} is not for {name}: use {right}')
+        self.config = config
+        self.pipeline = PredictPipeline(config)
+        self.model = build_model(config, checkpoint, device)
+        self.settings = dict(config=config.filename, checkpoint=str(checkpoint))
+        self.report: dict = {}
+
+    def __call__(
+        self,
+        inputs: Input | Sequence[Input],
+        out_dir: str | Path | None = None,
+        **options,
+    ) -> list:
+        """Return all results of ``stream``, which takes the same arguments."""
+        return list(self.stream(inputs, out_dir, **options))
+
+
 class Run:
-    """What every inferencer does around its model.
+    """One pass over inputs: progress bar, batches, failures, pictures and the JSON.
 
     A context manager: leaving it, also early, writes ``results.json``. An image that
     cannot be used is listed there under ``failed`` and the run continues.

@@ -12,14 +12,8 @@ from mmengine.config import Config
 from numpy import ndarray
 from torch import Tensor
 
-from dugi_mae.apis.build import build_model, check_inferencer, open_config
-from dugi_mae.apis.inputs import (
-    Input,
-    InputImage,
-    PredictPipeline,
-    transform_name,
-)
-from dugi_mae.apis.run import Run
+from dugi_mae.apis.inputs import Input, InputImage, transform_name
+from dugi_mae.apis.run import Inferencer, Run
 from dugi_mae.apis.small_target_result import (
     GroundTruth,
     GroundTruthMasks,
@@ -63,17 +57,17 @@ def metric_options(config: Config) -> dict:
     return METRIC_OPTIONS
 
 
-class SmallTargetInferencer:
-    """Find small targets with any two-class mmseg model of ours.
+class SmallTargetInferencer(Inferencer):
+    """Find small targets with a two-class model of mmseg.
 
     Hits, misses and metrics follow the config's ``SmallTargetMetric``: its
     ``distance``, ``fa_match`` and ``empty`` apply.
 
     Args:
         config: A config of ``configs/small_target`` or ``configs/segmentation``, or its
-            path. Its test pipeline determines how images are read and enlarged.
-        checkpoint: What ``tools/train.py`` wrote for it; every tensor must fit.
-        device: Such as ``'cpu'`` or ``'cuda:0'``; ``None`` takes a GPU if there is one.
+            path.
+        checkpoint: See :class:`~dugi_mae.apis.run.Inferencer`.
+        device: See :class:`~dugi_mae.apis.run.Inferencer`.
         tile: Side of the tiles in which large images are predicted, in pixels of the
             model's input (after the pipeline has enlarged it), a multiple of 32.
             ``None`` predicts the full image at once, as ``tools/test.py`` does.
@@ -83,9 +77,6 @@ class SmallTargetInferencer:
             :func:`~dugi_mae.apis.tiling.predict_tiled`.
         threshold: Probability above which a pixel is target; ``None`` takes that of the
             config's decode head.
-
-    Attributes:
-        report: Content of the last run's JSON; ``failed`` lists what was skipped.
 
     Example:
         >>> inferencer = SmallTargetInferencer(config, 'iter_2000.pth')
@@ -106,39 +97,34 @@ class SmallTargetInferencer:
             check_tiling(tile, overlap)
         if threshold is not None and not 0 < threshold < 1:
             raise DuGIError(f'threshold={threshold}: choose a value between 0 and 1')
-        config = open_config(config)
-        check_inferencer(config, type(self).__name__)
-        self.pipeline = PredictPipeline(config)
-        self.model = build_model(config, checkpoint, device)
+        super().__init__(config, checkpoint, device)
         if self.model.num_classes != 2:
             raise DuGIError(
-                f'config {config.filename} has {self.model.num_classes} classes, small '
-                'targets need two: use MMSegInferencer of mmseg.apis'
+                f'config {self.config.filename} has {self.model.num_classes} classes, '
+                'small targets need two: use MMSegInferencer of mmseg.apis'
             )
-        self.tile = tile
-        self.overlap = overlap
         # Heads with two output channels have none: the larger logit wins.
         own = getattr(self.model.decode_head, 'threshold', None) or 0.5
         self.threshold = own if threshold is None else threshold
-        self.matching = metric_options(config)
-        self.settings = dict(
-            config=config.filename,
-            checkpoint=str(checkpoint),
+        self.tile, self.overlap = tile, overlap
+        self.matching = metric_options(self.config)
+        self.settings |= dict(
             threshold=self.threshold,
             tile=tile,
             overlap=overlap if tile else None,
             **self.matching,
         )
-        self.report: dict = {}
 
-    def __call__(
+    def stream(
         self,
         inputs: Input | Sequence[Input],
         out_dir: str | Path | None = None,
         gt: GroundTruth | None = None,
         batch_size: int = 1,
-    ) -> list[SmallTargetResult]:
-        """Predict and keep all results; :meth:`stream` is for long videos.
+    ) -> Iterator[SmallTargetResult]:
+        """Yield the results one by one without keeping them.
+
+        The JSON is written when the iteration ends, also early.
 
         Args:
             inputs: A file, folder, glob, video or array (``(H, W)`` or ``(H, W, C)`` in
@@ -152,19 +138,6 @@ class SmallTargetInferencer:
         Raises:
             DuGIError: If no input can be used. Single images that cannot be used are
                 skipped, logged and listed in ``report['failed']``.
-        """
-        return list(self.stream(inputs, out_dir, gt, batch_size))
-
-    def stream(
-        self,
-        inputs: Input | Sequence[Input],
-        out_dir: str | Path | None = None,
-        gt: GroundTruth | None = None,
-        batch_size: int = 1,
-    ) -> Iterator[SmallTargetResult]:
-        """Like a call, but yield the results one by one without keeping them.
-
-        The JSON is written when the iteration ends, also early.
         """
         run = Run(inputs, out_dir, self.settings)
         masks = None

@@ -232,7 +232,7 @@ def test_gt(inferencer, tmp_path, kind):
         file=files[0],
         array=masks[0],
     )[kind]
-    results = inferencer(tmp_path / 'images', tmp_path / 'out', gt)
+    results = inferencer(tmp_path / 'images', tmp_path / 'out', gt=gt)
     assert [len(r.match.misses) for r in results] == [0, 1, 0][:count]
 
     report = json.loads((tmp_path / 'out' / 'results.json').read_text())

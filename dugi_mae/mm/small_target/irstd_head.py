@@ -12,8 +12,11 @@ from torch import Tensor
 from dugi_mae.errors import DuGIError, check_range
 from dugi_mae.models.small_target import SmallTargetDecoder
 
-#: What mmseg's head takes and our decoder fixes.
+#: Arguments of mmseg's head that the decoder fixes, and other defaults than mmseg's.
 FIXED = dict(num_classes=2, out_channels=1, conv_cfg=None, act_cfg=dict(type='ReLU'))
+DEFAULTS = dict(
+    threshold=0.5, dropout_ratio=0.0, norm_cfg=dict(type='BN'), init_cfg=None
+)
 
 
 @MODELS.register_module()
@@ -30,11 +33,8 @@ class IRSTDHead(BaseDecodeHead):
         top_hat_radius: See the decoder.
         deep_supervision: Weight of the mean loss of side outputs at strides 8, 4 and
             2; 0 leaves them out.
-        norm_cfg: Normalisation layers, as in mmcv.
-        threshold: Probability above which a pixel is target.
-        dropout_ratio: Dropout before the last layer.
-        init_cfg: ``None`` starts every pixel at a probability of 0.01.
-        **kwargs: As in mmseg's ``BaseDecodeHead``.
+        **kwargs: As in mmseg's ``BaseDecodeHead``; ``init_cfg=None`` starts every pixel
+            at a probability of 0.01.
 
     Raises:
         DuGIError: If the model is not binary, and as in the decoder.
@@ -52,10 +52,6 @@ class IRSTDHead(BaseDecodeHead):
         num_heads: int = 4,
         top_hat_radius: int | None = None,
         deep_supervision: float = 0.0,
-        norm_cfg: dict | None = None,
-        threshold: float = 0.5,
-        dropout_ratio: float = 0.0,
-        init_cfg: dict | None = None,
         **kwargs,
     ) -> None:
         check_range('deep_supervision', deep_supervision, 0, 1000)
@@ -65,7 +61,7 @@ class IRSTDHead(BaseDecodeHead):
                 f'{list(in_channels)}: give one index each, -1 for the image'
             )
         for key, value in FIXED.items():
-            if kwargs.setdefault(key, value) != value:
+            if kwargs.get(key, value) != value:
                 raise DuGIError(
                     f'IRSTDHead got {key}={kwargs[key]}: it predicts one logit, target '
                     f'against background, and fixes its layers; leave {key} out'
@@ -75,11 +71,7 @@ class IRSTDHead(BaseDecodeHead):
             in_index=list(in_index),
             channels=channels,
             input_transform='multiple_select',
-            norm_cfg=norm_cfg or dict(type='BN'),
-            threshold=threshold,
-            dropout_ratio=dropout_ratio,
-            init_cfg=init_cfg,
-            **kwargs,
+            **DEFAULTS | FIXED | kwargs,
         )
         self.deep_supervision = deep_supervision
         self.add_layers(

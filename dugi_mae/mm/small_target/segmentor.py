@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from torch import Tensor
@@ -27,37 +25,33 @@ class SmallTargetSegmentor(EncoderDecoder):
 
     def _init_decode_head(self, decode_head: dict) -> None:
         """Build the decode head for the features of the encoder and the image."""
-        if 'in_index' in decode_head and isinstance(self.backbone, ConvViT):
+        index = decode_head.get('in_index')
+        if isinstance(self.backbone, ConvViT) and index is not None:
             if not self.with_neck:
-                in_channels = self._in_channels(**decode_head)
-                decode_head = {**decode_head, 'in_channels': in_channels}
+                given = decode_head.get('in_channels')
+                given = list(given) if isinstance(given, tuple) else given
+                found = self._channels(index)
+                if given is not None and given != found:
+                    raise DuGIError(
+                        f'model.decode_head.in_channels={given}, but the encoder and '
+                        f'the image have {found} channels at in_index={index}: leave '
+                        'model.decode_head.in_channels out'
+                    )
+                decode_head = {**decode_head, 'in_channels': found}
         super()._init_decode_head(decode_head)
 
-    def _in_channels(
-        self,
-        in_index: int | Sequence[int],
-        in_channels: int | Sequence[int] | None = None,
-        **kwargs,
-    ) -> int | list[int]:
-        """Channels of the features at ``in_index``, compared with those given."""
-        widths = [*self.backbone.out_channels, self.backbone.in_channels]
-        many = not isinstance(in_index, int)
-        try:
-            found = [widths[i] for i in in_index] if many else widths[in_index]
-        except IndexError:
+    def _channels(self, index: int | list[int]) -> int | list[int]:
+        """Channels of the features at an index or several."""
+        if isinstance(index, (list, tuple)):
+            return [self._channels(i) for i in index]
+        channels = [*self.backbone.out_channels, self.backbone.in_channels]
+        if not -len(channels) <= index < len(channels):
             raise DuGIError(
-                f'model.decode_head.in_index={in_index}: there are {len(widths)} '
-                f'features, the image is the last one; choose from 0 to '
-                f'{len(widths) - 1}, or -1 for the image'
-            ) from None
-        given = list(in_channels) if many and in_channels else in_channels
-        if given not in (None, found):
-            raise DuGIError(
-                f'model.decode_head.in_channels={given} does not match in_index='
-                f'{in_index}: the encoder and the image have {found} channels; leave '
-                'in_channels out'
+                f'model.decode_head.in_index={index}: there are {len(channels)} '
+                'features, the image is the last one; choose from 0 to '
+                f'{len(channels) - 1}, or -1 for the image'
             )
-        return found
+        return channels[index]
 
     def extract_feat(self, inputs: Tensor) -> list[Tensor]:
         """Extract the features of the backbone (and neck), then append the image.
