@@ -13,12 +13,17 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from dugi_mae.checkpoints.convert import (
+    DROPPED,
+    TARGETS,
+    Conversion,
+    convert_state_dict,
+)
+from dugi_mae.checkpoints.io import write_checkpoint
+from dugi_mae.checkpoints.published import HEAD_WIDTH, read_published
+from dugi_mae.cli import run_cli
 from dugi_mae.errors import DuGIError
 from dugi_mae.models.backbones.arch import ARCHS
-from dugi_mae.checkpoints.io import write_checkpoint
-from dugi_mae.cli import run_cli
-from dugi_mae.checkpoints.convert import DROPPED, TARGETS, Conversion, convert_state_dict
-from dugi_mae.checkpoints.published import HEAD_WIDTH, read_published
 from dugi_mae.version import __version__
 
 
