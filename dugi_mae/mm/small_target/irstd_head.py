@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmcv.cnn import build_norm_layer
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor
@@ -13,10 +12,14 @@ from dugi_mae.errors import DuGIError, check_range
 from dugi_mae.models.small_target import SmallTargetDecoder
 
 #: Arguments of mmseg's head that the decoder fixes, and other defaults than mmseg's.
-FIXED = dict(num_classes=2, out_channels=1, conv_cfg=None, act_cfg=dict(type='ReLU'))
-DEFAULTS = dict(
-    threshold=0.5, dropout_ratio=0.0, norm_cfg=dict(type='BN'), init_cfg=None
+FIXED = dict(
+    num_classes=2,
+    out_channels=1,
+    conv_cfg=None,
+    norm_cfg=dict(type='BN', requires_grad=True),
+    act_cfg=dict(type='ReLU'),
 )
+DEFAULTS = dict(threshold=0.5, dropout_ratio=0.0, init_cfg=None)
 
 
 @MODELS.register_module()
@@ -40,8 +43,6 @@ class IRSTDHead(BaseDecodeHead):
         DuGIError: If the model is not binary, and as in the decoder.
     """
 
-    # The decoder's layers belong to the head itself: names in checkpoints are flat.
-    add_layers = SmallTargetDecoder.add_layers
     decode = SmallTargetDecoder.decode
 
     def __init__(
@@ -74,15 +75,13 @@ class IRSTDHead(BaseDecodeHead):
             **DEFAULTS | FIXED | kwargs,
         )
         self.deep_supervision = deep_supervision
-        self.add_layers(
-            in_channels,
-            channels,
-            num_heads,
-            top_hat_radius,
-            side_outputs=deep_supervision > 0,
-            norm=lambda channels: build_norm_layer(self.norm_cfg, channels)[1],
+        self.top_hat_radius = top_hat_radius
+        decoder = SmallTargetDecoder(
+            in_channels, channels, num_heads, top_hat_radius, deep_supervision > 0
         )
-        SmallTargetDecoder.init_weights(self)
+        # In the head itself: parameters have no prefix of the decoder's.
+        for name, layer in decoder.named_children():
+            self.add_module(name, layer)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Compute the logits at the size of the input.

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from dugi_mae.errors import DuGIError, check_range
 
-from .enhancement import ConvNormAct, FeatureEnhancement, Norm, top_hat
+from .enhancement import ConvNormAct, FeatureEnhancement, top_hat
 
 
 def upsample(x: Tensor, size: Sequence[int]) -> Tensor:
@@ -25,16 +25,13 @@ class UpBlock(nn.Module):
         in_channels: Channels of the coarse map.
         skip_channels: Channels of the skip connection, 0 for none.
         channels: Output channels.
-        norm: Builds the normalisation.
     """
 
-    def __init__(
-        self, in_channels: int, skip_channels: int, channels: int, norm: Norm
-    ) -> None:
+    def __init__(self, in_channels: int, skip_channels: int, channels: int) -> None:
         super().__init__()
         self.convs = nn.Sequential(
-            ConvNormAct(in_channels + skip_channels, channels, norm=norm),
-            ConvNormAct(channels, channels, norm=norm),
+            ConvNormAct(in_channels + skip_channels, channels, 3),
+            ConvNormAct(channels, channels, 3),
         )
 
     def forward(self, x: Tensor, size: Sequence[int], skip: Tensor | None) -> Tensor:
@@ -59,7 +56,6 @@ class SmallTargetDecoder(nn.Module):
         top_hat_radius: Feed the stem :func:`top_hat` of the image with this radius as
             an additional channel; ``None`` does not.
         side_outputs: Whether to add side outputs at strides 8, 4 and 2.
-        norm: Builds the normalisation.
 
     Raises:
         DuGIError: If the number of inputs is not 4 or 5, or ``top_hat_radius`` has no
@@ -73,25 +69,8 @@ class SmallTargetDecoder(nn.Module):
         num_heads: int = 4,
         top_hat_radius: int | None = None,
         side_outputs: bool = False,
-        norm: Norm = nn.BatchNorm2d,
     ) -> None:
         super().__init__()
-        self.conv_seg = nn.Conv2d(channels, 1, 1)
-        self.add_layers(
-            in_channels, channels, num_heads, top_hat_radius, side_outputs, norm
-        )
-        self.init_weights()
-
-    def add_layers(
-        self,
-        in_channels: Sequence[int],
-        channels: int,
-        num_heads: int,
-        top_hat_radius: int | None,
-        side_outputs: bool,
-        norm: Norm,
-    ) -> None:
-        """Add all layers but the last one, ``conv_seg``, to this module."""
         if len(in_channels) not in (4, 5):
             raise DuGIError(
                 f'in_channels={list(in_channels)} of the small-target decoder: give '
@@ -107,30 +86,23 @@ class SmallTargetDecoder(nn.Module):
         self.top_hat_radius = top_hat_radius
         c1, c2, c4, c8 = (channels * k for k in (1, 2, 4, 8))
         f1, f2, f3, f4, *image = in_channels
-        self.enhance4 = FeatureEnhancement(f4, c8, num_heads, norm=norm)
-        self.enhance3 = FeatureEnhancement(f3, c8, num_heads, norm=norm)
-        self.lateral2 = ConvNormAct(f2, c4, 1, norm=norm)
-        self.lateral1 = ConvNormAct(f1, c4, 1, norm=norm)
-        self.stem = None
+        self.enhance4 = FeatureEnhancement(f4, c8, num_heads)
+        self.enhance3 = FeatureEnhancement(f3, c8, num_heads)
+        self.lateral2 = ConvNormAct(f2, c4, 1)
+        self.lateral1 = ConvNormAct(f1, c4, 1)
         if image:
-            stem_channels = image[0] + (top_hat_radius is not None)
-            self.stem = nn.ModuleList(
-                [
-                    ConvNormAct(stem_channels, c1, norm=norm),
-                    ConvNormAct(c1, c2, stride=2, norm=norm),
-                ]
-            )
-        self.up16 = UpBlock(c8, c8, c8, norm)
-        self.up8 = UpBlock(c8, c4, c8, norm)
-        self.up4 = UpBlock(c8, c4, c4, norm)
-        self.up2 = UpBlock(c4, c2 if image else 0, c2, norm)
-        self.up1 = UpBlock(c2, c1 if image else 0, c1, norm)
-        self.side_seg = nn.ModuleList(
-            nn.Conv2d(c, 1, 1) for c in (c8, c4, c2) if side_outputs
-        )
-
-    def init_weights(self) -> None:
-        """Start every pixel at a probability of 0.01, as targets are rare."""
+            seen = image[0] + (top_hat_radius is not None)
+            convs = ConvNormAct(seen, c1, 3), ConvNormAct(c1, c2, 3, stride=2)
+            self.stem = nn.ModuleList(convs)
+        self.up16 = UpBlock(c8, c8, c8)
+        self.up8 = UpBlock(c8, c4, c8)
+        self.up4 = UpBlock(c8, c4, c4)
+        self.up2 = UpBlock(c4, c2 if image else 0, c2)
+        self.up1 = UpBlock(c2, c1 if image else 0, c1)
+        sides = (c8, c4, c2) if side_outputs else ()
+        self.side_seg = nn.ModuleList(nn.Conv2d(c, 1, 1) for c in sides)
+        self.conv_seg = nn.Conv2d(c1, 1, 1)
+        # Every pixel starts at a probability of 0.01, as targets are rare.
         for conv in (self.conv_seg, *self.side_seg):
             nn.init.normal_(conv.weight, std=0.01)
             nn.init.constant_(conv.bias, -4.6)

@@ -2,49 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dugi_mae.models.layers.attention_block import AttentionBlock
 
-#: Builds a normalisation layer for a number of channels.
-Norm = Callable[[int], nn.Module]
-
 
 class ConvNormAct(nn.Module):
-    """Convolution without bias, normalisation and ReLU; the size is kept at stride 1.
+    """Convolution, batch normalization and ReLU; keeps the size at stride 1.
 
-    Parameters are named as in mmcv's ``ConvModule`` with batch normalisation.
-
-    Args:
-        in_channels: Input channels.
-        out_channels: Output channels.
-        kernel_size: Odd side of the kernel.
-        stride: Stride of the convolution.
-        norm: Builds the normalisation.
+    Parameters are named as in mmcv's ``ConvModule``.
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int = 3,
-        stride: int = 1,
-        norm: Norm = nn.BatchNorm2d,
+        self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1
     ) -> None:
         super().__init__()
         padding = kernel_size // 2
         self.conv = nn.Conv2d(
             in_channels, out_channels, kernel_size, stride, padding, bias=False
         )
-        self.bn = norm(out_channels)
+        self.bn = nn.BatchNorm2d(out_channels)
         nn.init.kaiming_normal_(self.conv.weight, mode='fan_out', nonlinearity='relu')
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, C_in, H, W)`` -> ``(B, C_out, H / stride, W / stride)``, rounded up."""
+        """``(B, C_in, H, W)`` -> ``(B, C_out, H / stride, W / stride)``."""
         return F.relu(self.bn(self.conv(x)), inplace=True)
 
 
@@ -74,7 +57,7 @@ def top_hat(images: Tensor, radius: int) -> Tensor:
     compressed by a logarithm.
 
     Args:
-        images: ``(B, C, H, W)``, normalised; channels are averaged.
+        images: ``(B, C, H, W)``, normalized; channels are averaged.
         radius: The side of the square is ``2 * radius + 1`` pixels.
 
     Returns:
@@ -104,7 +87,6 @@ class FeatureEnhancement(nn.Module):
         channels: Output channels.
         num_heads: Attention heads, a divisor of ``channels``.
         windows: Sides of the contrast windows in cells, odd.
-        norm: Builds the normalisation of the convolutions.
     """
 
     def __init__(
@@ -113,13 +95,12 @@ class FeatureEnhancement(nn.Module):
         channels: int,
         num_heads: int = 4,
         windows: tuple[int, ...] = (3, 5),
-        norm: Norm = nn.BatchNorm2d,
     ) -> None:
         super().__init__()
         self.windows = windows
-        self.reduce = ConvNormAct(in_channels, channels, 1, norm=norm)
+        self.reduce = ConvNormAct(in_channels, channels, 1)
         self.attention = AttentionBlock(channels, num_heads, mlp_ratio=2.0)
-        self.contrast = ConvNormAct(channels * len(windows), channels, 1, norm=norm)
+        self.contrast = ConvNormAct(channels * len(windows), channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C_in, H, W)`` -> ``(B, C, H, W)``."""
