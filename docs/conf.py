@@ -10,7 +10,7 @@ ROOT = DOCS.parent
 sys.path.insert(0, str(ROOT))
 
 project = 'dugi_mae'
-author = 'The dugi_mae contributors'
+author = copyright = 'The dugi_mae contributors'
 version = release = re.search(
     r"__version__ = '(.+)'", (ROOT / 'dugi_mae' / 'version.py').read_text('utf-8')
 ).group(1)
