@@ -10,4 +10,4 @@ default_hooks = dict(
     logger=dict(interval=10),
     checkpoint=dict(interval=max_iters),
 )
-custom_hooks = [dict(type='ProgressBarHook', description='fine-tuning')]
+custom_hooks = []

@@ -21,4 +21,4 @@ default_hooks = dict(
     checkpoint=dict(by_epoch=False, interval=max_iters),
 )
 log_processor = dict(by_epoch=False)
-custom_hooks = [dict(type='ProgressBarHook', description='pre-training')]
+custom_hooks = []

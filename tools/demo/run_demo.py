@@ -1,8 +1,8 @@
-"""The whole story in a few minutes: pre-train, look, fine-tune, score.
+"""The complete story in a few minutes: pre-train, look, fine-tune, measure.
 
 Runs a short tiny pre-training, carries the encoder into the small-target model,
 fine-tunes it, prints the metrics and writes one picture panel. Everything is trained by
-tools/train.py and scored by tools/test.py. Without folders it uses the real data at
+tools/train.py and measured by tools/test.py. Without folders it uses the real data at
 DUGI_DATA (or ../shared/data), else scenes of our own generator. The runs are far too
 short to be good: configs/pretrain and configs/small_target hold the real schedules.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -19,21 +20,22 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from mmengine.dataset import Compose
-from mmseg.apis import init_model
-from mmseg.registry import DATASETS
+from tqdm import tqdm
 
-from dugi_mae.apis import init_pretrain_model, normalise
+from dugi_mae import load_infrared
+from dugi_mae.apis import SmallTargetInferencer, build_model
 from dugi_mae.apis.run import write_picture
-from dugi_mae.images.synthetic import write_dataset
-from dugi_mae.errors import DuGIError
 from dugi_mae.cli import run_cli
+from dugi_mae.errors import DuGIError
 from dugi_mae.files import make_folder
+from dugi_mae.images.synthetic import write_dataset
 from dugi_mae.visualization import draw_reconstruction, draw_target_overlay
 
 ROOT = Path(__file__).resolve().parents[2]
 PRETRAIN = ROOT / 'configs' / 'demo' / 'pretrain_tiny.py'
 FINETUNE = ROOT / 'configs' / 'demo' / 'finetune_irstd.py'
+#: A line of mmengine's log, for example ``Iter(train) [ 10/60]  lr: ...  loss: 0.7``.
+PROGRESS = re.compile(r'\((?:train|test)\)\s+\[\s*(\d+)/(\d+)\](?:.*?\bloss: (\S+))?')
 
 
 def parse_args() -> argparse.Namespace:
@@ -69,17 +71,23 @@ def find_data(args: argparse.Namespace) -> tuple[Path, Path]:
 
 
 def run_tool(name: str, config: Path, *arguments: str, work_dir: Path) -> None:
-    """Run a command-line tool: log to a file, progress bar to the terminal."""
-    make_folder(work_dir)
-    log = work_dir / f'{Path(name).stem}_log.txt'
-    command = [sys.executable, str(ROOT / 'tools' / name), str(config)]
-    with log.open('w') as stream:
-        result = subprocess.run(
-            [*command, *arguments],
-            stdout=stream,
-            env=os.environ | {'PYTHONWARNINGS': 'ignore'},
-        )
-    if result.returncode:
+    """Run a command-line tool: its log to a file, its progress to the terminal."""
+    log = make_folder(work_dir) / f'{Path(name).stem}_log.txt'
+    command = [sys.executable, str(ROOT / 'tools' / name), str(config), *arguments]
+    environ = os.environ | {'PYTHONWARNINGS': 'ignore'}
+    with (
+        log.open('w') as stream,
+        tqdm(desc=f'tools/{name}') as bar,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, env=environ
+        ) as process,
+    ):
+        for line in process.stdout:
+            stream.write(line)
+            if found := PROGRESS.search(line):
+                bar.n, bar.total = int(found[1]), int(found[2])
+                bar.set_postfix_str(f'loss {found[3]}' if found[3] else '')
+    if process.returncode:
         raise DuGIError(f'tools/{name} failed: its log is {log}')
 
 
@@ -111,41 +119,30 @@ def draw_panel(
     pretrain_dir: Path, finetune_dir: Path, data: Path, rows: int = 4
 ) -> np.ndarray:
     """The story of a few test images in one picture, ``(H, W, 3)`` RGB."""
-    segmenter = init_model(str(FINETUNE), last_checkpoint(finetune_dir), device='cpu')
-    config = segmenter.cfg.test_dataloader.dataset
-    pipeline = Compose(config.pipeline)
-    config.update(data_root=str(data), pipeline=[])
-    dataset = DATASETS.build(config)
-
+    names = (data / 'idx_427' / 'test.txt').read_text().split()
+    names = names[:: max(1, len(names) // rows)][:rows]
+    paths = [data / 'images' / f'{name}.png' for name in names]
+    inferencer = SmallTargetInferencer(FINETUNE, last_checkpoint(finetune_dir))
     greys, overlays = [], []
-    for index in range(0, len(dataset), max(1, len(dataset) // rows)):
-        sample = pipeline(dataset[index])
-        batch = {k: [v] for k, v in sample.items()}
-        result = segmenter.test_step(batch)[0]
-        predicted = result.pred_sem_seg.data[0].numpy().astype(np.uint8)
-        truth = result.gt_sem_seg.data[0].numpy().astype(np.uint8)
-        grey = sample['inputs'][0].numpy()
-        grey = cv2.resize(grey, truth.shape[::-1], interpolation=cv2.INTER_AREA)
+    for name, path, result in zip(names, paths, inferencer(paths), strict=True):
+        mask = cv2.imread(str(data / 'masks' / f'{name}_pixels0.png'), 0) > 0
+        grey = load_infrared(path, channels=1)[..., 0]
         greys.append(square(grey, 224, cv2.INTER_AREA))
         overlays.append(
             draw_target_overlay(
                 square(grey, 224, cv2.INTER_LINEAR),
-                square(predicted, 224, cv2.INTER_NEAREST) > 0,
-                square(truth, 224, cv2.INTER_NEAREST) > 0,
+                square(result.mask.astype(np.uint8), 224, cv2.INTER_NEAREST) > 0,
+                square(mask.astype(np.uint8), 224, cv2.INTER_NEAREST) > 0,
             )
         )
-    model = init_pretrain_model(PRETRAIN, last_checkpoint(pretrain_dir))
-    images = np.repeat(np.stack(greys[:rows])[..., None], 3, axis=-1)
+    model = build_model(PRETRAIN, last_checkpoint(pretrain_dir))
     title = 'green hit, red false, yellow missed'
-    return draw_reconstruction(
-        model, normalise(model, images), [(title, overlays[:rows])]
-    )
+    return draw_reconstruction(model, model.prepare(greys), [(title, overlays)])
 
 
 def main() -> None:
     """Run the story."""
-    start = time.time()
-    args = parse_args()
+    start, args = time.time(), parse_args()
     unlabeled, data = find_data(args)
     pretrain_dir, finetune_dir = args.out / 'pretrain', args.out / 'finetune'
 
