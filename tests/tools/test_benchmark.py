@@ -6,16 +6,15 @@ from itertools import accumulate
 
 import pytest
 import torch
-from torch import nn
-from torch.nn import functional as F
-
-from dugi_mae.utils.benchmark import (
+from benchmark import (
     count_flops,
     interleave,
     matmul_peak,
     peak_memory,
     ratio,
 )
+from torch import nn
+from torch.nn import functional as F
 
 CPU = torch.device('cpu')
 
