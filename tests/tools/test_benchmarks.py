@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dugi_mae.images.synthetic import write_dataset
 from dugi_mae.errors import DuGIError
+from dugi_mae.images.synthetic import write_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
 PRETRAIN = ROOT / 'configs/pretrain/dugi-mae_convvit-tiny_infrared-unlabeled.py'
