@@ -11,10 +11,10 @@ import pytest
 
 pytest.importorskip('mmseg', reason='the small-target sets need mmsegmentation')
 
-from dugi_mae.images.synthetic import write_dataset
 from dugi_mae.errors import DuGIError
 from dugi_mae.evaluation import small_target_scores
 from dugi_mae.evaluation.classical import top_hat
+from dugi_mae.images.synthetic import write_dataset
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools/analysis_tools'
 TOOL /= 'classical_small_target.py'
