@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from dugi_mae.images.synthetic import write_dataset
-from dugi_mae.errors import DuGIError
 from dugi_mae.cli import run_cli
+from dugi_mae.errors import DuGIError
+from dugi_mae.images.synthetic import write_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
 ARCH = 'arch=dict(_delete_=True, embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)'
