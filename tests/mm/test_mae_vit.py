@@ -6,17 +6,16 @@ import pytest
 import torch
 from mmpretrain.models.selfsup.mae import MAEViT
 from torch.nn import functional as F
+from toys import VIT
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.models import MaskedMAEViT
+from dugi_mae.mm.mae_vit import MaskedMAEViT
 from dugi_mae.ops import make_token_mask
-
-ARCH = dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32)
 
 
 def toy(cls=MaskedMAEViT, **kwargs):
     """A toy ViT, weights drawn as for training."""
-    model = cls(arch=ARCH, img_size=64, **kwargs)
+    model = cls(arch=VIT, img_size=64, **kwargs)
     model.init_weights()
     model.eval()
     return model
@@ -52,7 +51,7 @@ def test_a_masked_pixel_is_never_seen():
 def test_non_square_images(height, width):
     """The tokens are those of a ViT that has the interpolated positions as its own."""
     # The stock init_weights knows squares only.
-    model, other = toy(), MaskedMAEViT(arch=ARCH, img_size=(height, width)).eval()
+    model, other = toy(), MaskedMAEViT(arch=VIT, img_size=(height, width)).eval()
     model.pos_embed.data.normal_()
     grid = height // 16, width // 16
     cls_position, position = model.pos_embed.data.split([1, 16], dim=1)
@@ -95,7 +94,7 @@ def test_pretrained_weights_survive_init_weights(tmp_path):
     path = tmp_path / 'vit.pth'
     torch.save(source.state_dict(), path)
     loaded = MaskedMAEViT(
-        arch=ARCH, img_size=64, init_cfg=dict(type='Pretrained', checkpoint=str(path))
+        arch=VIT, img_size=64, init_cfg=dict(type='Pretrained', checkpoint=str(path))
     )
     loaded.init_weights()
     for name, value in source.state_dict().items():
