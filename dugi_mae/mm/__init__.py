@@ -1,1 +1,1 @@
-"""The hosts' half: what only makes sense in OpenMMLab. It registers nothing by itself."""
+"""The hosts' half: what makes sense in OpenMMLab only. It registers nothing itself."""
