@@ -122,9 +122,7 @@ def test_released_lists_are_checked(tmp_path):
     with pytest.raises(DuGIError, match='00002 is in both train and test'):
         read_splits(tmp_path, NAMES)
     (tmp_path / 'test.txt').write_text('99999')
-    with pytest.raises(
-        DuGIError, match='99999 of .*test.txt is not in the anno'
-    ):
+    with pytest.raises(DuGIError, match='99999 of .*test.txt is not in the anno'):
         read_splits(tmp_path, NAMES)
 
 
