@@ -218,3 +218,25 @@ def write_coco(folder: Path, classes: Sequence[str], count: int = 3) -> Path:
     for split in ('train', 'val', 'test'):
         (folder / 'annotations' / f'{split}.json').write_text(json.dumps(content))
     return folder
+
+
+def target_sample(
+    boxes: Sequence[tuple[int, int, int, int]] = ((10, 12, 13, 15),),
+    size: tuple[int, int] = (48, 64),
+    channels: int = 1,
+    dtype: type = np.uint8,
+) -> dict:
+    """What a transform gets: a flat image of grey 50 with targets of grey 180.
+
+    Boxes are top, left, bottom, right.
+    """
+    mask = np.zeros(size, np.uint8)
+    for top, left, bottom, right in boxes:
+        mask[top:bottom, left:right] = 1
+    image = np.where(mask, 180, 50).astype(dtype)[..., None].repeat(channels, axis=2)
+    return dict(img=image, gt_seg_map=mask, seg_fields=['gt_seg_map'], img_shape=size)
+
+
+def count_targets(mask: np.ndarray) -> int:
+    """Number of 8-connected targets of a label map."""
+    return cv2.connectedComponents((mask == 1).astype(np.uint8), connectivity=8)[0] - 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -12,6 +11,7 @@ pytest.importorskip('mmseg', reason='the small-target sets need mmsegmentation')
 
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
+from toys import write_image
 
 import dugi_mae.mmseg  # noqa: F401  registers LoadTargetMask
 from dugi_mae.errors import DuGIError
@@ -36,18 +36,17 @@ PIPELINE = [
 def write_set(root: Path, layout: str) -> str:
     """Write three images, the last without a target; gives the split file."""
     images, masks, suffix, split = LAYOUTS[layout]
-    for folder in (images, masks, Path(split).parent):
-        (root / folder).mkdir(parents=True, exist_ok=True)
     for name in NAMES:
         mask = np.zeros((32, 40), np.uint8)
         if name != NAMES[-1]:
             mask[4:6, 8:11] = 255
-        cv2.imwrite(str(root / images / f'{name}.png'), mask // 2 + 60)
-        cv2.imwrite(str(root / masks / f'{name}{suffix}.png'), mask)
+        write_image(root / images / f'{name}.png', mask // 2 + 60)
+        write_image(root / masks / f'{name}{suffix}.png', mask)
         (root / masks / f'{name}.xml').touch()
     for folder in (images, masks):  # what macOS leaves on foreign disks
         (root / folder / '.DS_Store').touch()
         (root / folder / f'._{NAMES[0]}{suffix * (folder == masks)}.png').touch()
+    (root / split).parent.mkdir(exist_ok=True)
     (root / split).write_text('\n'.join(NAMES[1:]))  # without a final newline
     return split
 
@@ -109,34 +108,6 @@ def test_split_file_forms(v1, text):
     assert [Path(s['img_path']).stem for s in samples] == ['S01', 'Misc_2']
 
 
-def test_a_repeated_image(v1):
-    """A list that names an image twice, in any form, is refused."""
-    (v1 / 'train.txt').write_text('S01\nMisc_2\nS01.png\n')
-    with pytest.raises(
-        DuGIError, match=r'S01\.png of .*train\.txt .*: keep one of them'
-    ):
-        SIRSTDataset(str(v1), 'train.txt')
-
-
-def test_missing_folder(tmp_path):
-    """A missing data folder is named."""
-    with pytest.raises(DuGIError, match='/gone does not exist: correct data_root'):
-        SIRSTDataset(f'{tmp_path}/gone')
-
-
-def test_unknown_layout(tmp_path):
-    """The layouts that are understood are listed."""
-    with pytest.raises(DuGIError, match='mixed/ with annotations/masks/ or .* images/'):
-        SIRSTDataset(str(tmp_path))
-
-
-def test_wrong_prefix(v1):
-    """A folder given by hand must exist."""
-    prefix = dict(img_path='images', seg_map_path='labels')
-    with pytest.raises(DuGIError, match='/labels does not exist: correct data_prefix'):
-        SIRSTDataset(str(v1), data_prefix=prefix)
-
-
 def test_one_folder_of_the_prefix(v1):
     """The other folder is that of the layout; without one both are to be given."""
     (v1 / 'masks').rename(v1 / 'other')
@@ -150,44 +121,67 @@ def test_one_folder_of_the_prefix(v1):
     assert len(SIRSTDataset(str(v1), data_prefix=both)) == 3
 
 
-def test_missing_split(v1):
-    """The lists that do exist are named."""
-    with pytest.raises(
-        DuGIError, match=r'/tarin\.txt does not exist.*there: train\.txt'
-    ):
-        SIRSTDataset(str(v1), 'idx_427/tarin.txt')
-
-
-def test_empty_split(v1):
-    """A list of blank lines is an error, not an empty training."""
-    (v1 / 'idx_427/val.txt').write_text('\n \n')
-    with pytest.raises(DuGIError, match=r'val\.txt is empty'):
-        SIRSTDataset(str(v1), 'idx_427/val.txt')
-
-
-def test_no_image_at_all(tmp_path):
-    """Empty folders are an error."""
-    (tmp_path / 'images').mkdir()
-    (tmp_path / 'masks').mkdir()
-    with pytest.raises(DuGIError, match='/images holds no image'):
-        SIRSTDataset(str(tmp_path))
-
-
-def test_missing_image(v1):
-    """A listed image that is not there is named with its list."""
-    (v1 / 'images/Misc_2.png').unlink()
-    with pytest.raises(DuGIError, match=r'image Misc_2 of .*train\.txt is not in'):
-        SIRSTDataset(str(v1), 'idx_427/train.txt')
-
-
-def test_missing_mask(v1):
-    """An image without mask is named with the names its mask may have."""
-    (v1 / 'masks/Misc_2_pixels0.png').unlink()
-    with pytest.raises(
-        DuGIError,
-        match=r'Misc_2\.png has no mask in .*Misc_2_pixels0\.png or Misc_2\.png',
-    ):
-        SIRSTDataset(str(v1), 'idx_427/train.txt')
+@pytest.mark.parametrize(
+    ('spoil', 'settings', 'message'),
+    [
+        (None, dict(data_root='gone'), 'gone does not exist: correct data_root'),
+        (
+            lambda root: (root / 'images').rename(root / 'ir'),
+            {},
+            'mixed/ with annotations/masks/ or .* images/',
+        ),
+        (
+            None,
+            dict(data_prefix=dict(img_path='images', seg_map_path='labels')),
+            '/labels does not exist: correct data_prefix',
+        ),
+        (
+            None,
+            dict(ann_file='idx_427/tarin.txt'),
+            r'/tarin\.txt does not exist.*there: train\.txt',
+        ),
+        (
+            lambda root: (root / 'idx_427/train.txt').write_text('\n \n'),
+            {},
+            r'train\.txt is empty',
+        ),
+        (
+            lambda root: (root / 'idx_427/train.txt').write_text('S01\nS01.png\n'),
+            {},
+            r'S01\.png of .*train\.txt .*: keep one of them',
+        ),
+        (
+            lambda root: [path.unlink() for path in (root / 'images').iterdir()],
+            {},
+            '/images holds no image',
+        ),
+        (
+            lambda root: (root / 'images/Misc_2.png').unlink(),
+            {},
+            r'image Misc_2 of .*train\.txt is not in',
+        ),
+        (
+            lambda root: (root / 'images/Misc_2.png').rename(
+                root / 'images/Misc_2.gif'
+            ),
+            {},
+            r'Misc_2 of .* \(found Misc_2\.gi\): .* PNG, JPEG or TIFF',
+        ),
+        (
+            lambda root: (root / 'masks/Misc_2_pixels0.png').unlink(),
+            {},
+            r'Misc_2\.png has no mask in .*Misc_2_pixels0\.png or Misc_2\.png',
+        ),
+    ],
+)
+def test_bad_sets(v1, spoil, settings, message):
+    """What is missing, empty or there twice is named in one line."""
+    if spoil:
+        spoil(v1)
+    settings = dict(data_root=str(v1), ann_file='idx_427/train.txt') | settings
+    with pytest.raises(DuGIError, match=message) as error:
+        SIRSTDataset(**settings)
+    assert '\n' not in str(error.value)
 
 
 def test_unknown_mask_suffix(v1):
@@ -202,15 +196,6 @@ def test_unknown_mask_suffix(v1):
     assert '\n' not in str(error.value)
     dataset = SIRSTDataset(str(v1), 'idx_427/train.txt', seg_map_suffix='-gt.png')
     assert dataset.get_data_info(0)['seg_map_path'].endswith('Misc_2-gt.png')
-
-
-def test_unknown_image_suffix(v1):
-    """An image in a format that is not read is mentioned with the formats that are."""
-    (v1 / 'images/Misc_2.png').rename(v1 / 'images/Misc_2.gif')
-    with pytest.raises(
-        DuGIError, match=r'Misc_2 of .* \(found Misc_2\.gif\): .* PNG, JPEG or TIFF'
-    ):
-        SIRSTDataset(str(v1), 'idx_427/train.txt')
 
 
 def test_synthetic_set(tmp_path):

@@ -4,27 +4,11 @@ import numpy as np
 import pytest
 from mmengine.registry import TRANSFORMS
 from scipy import ndimage
+from toys import count_targets as count
+from toys import target_sample
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.mm.transforms import SmallTargetCopyPaste
-
-
-def sample(dtype=np.uint8, channels=1, boxes=((10, 12, 13, 15),), size=(48, 64)):
-    """A flat image of grey 50 with targets of grey 180."""
-    mask = np.zeros(size, np.uint8)
-    for top, left, bottom, right in boxes:
-        mask[top:bottom, left:right] = 1
-    image = np.where(mask, 180, 50).astype(dtype)
-    return dict(
-        img=np.repeat(image[..., None], channels, axis=2),
-        gt_seg_map=mask,
-        seg_fields=['gt_seg_map'],
-    )
-
-
-def count(mask):
-    """Number of 8-connected targets."""
-    return ndimage.label(mask == 1, np.ones((3, 3)))[1]
 
 
 @pytest.mark.parametrize('dtype', [np.uint8, np.uint16, np.float32])
@@ -32,7 +16,9 @@ def count(mask):
 def test_copies_are_complete_and_labelled(dtype, channels):
     """Every pixel labelled as target looks like one, and no other does."""
     for _ in range(100):
-        result = SmallTargetCopyPaste(1.0, 3).transform(sample(dtype, channels))
+        result = SmallTargetCopyPaste(1.0, 3).transform(
+            target_sample(dtype=dtype, channels=channels)
+        )
         image, mask = result['img'], result['gt_seg_map']
         assert image.dtype == dtype
         assert image.shape == (48, 64, channels)
@@ -46,8 +32,8 @@ def test_targets_stay():
     """The old targets are where they were, and as bright, whatever is pasted."""
     boxes = ((2, 2, 4, 5), (20, 30, 25, 33), (45, 60, 48, 64))
     for _ in range(200):
-        before = sample(boxes=boxes)
-        after = SmallTargetCopyPaste(1.0, 5).transform(sample(boxes=boxes))
+        before = target_sample(boxes=boxes)
+        after = SmallTargetCopyPaste(1.0, 5).transform(target_sample(boxes=boxes))
         old = before['gt_seg_map'] == 1
         assert (after['gt_seg_map'][old] == 1).all()
         assert (after['img'][old] == before['img'][old]).all()
@@ -63,10 +49,10 @@ def test_copies_keep_clear_of_targets():
     for seed in range(300):
         np.random.seed(seed)
         mask = SmallTargetCopyPaste(1.0, 3).transform(
-            sample(boxes=boxes, size=(30, 30))
+            target_sample(boxes=boxes, size=(30, 30))
         )['gt_seg_map']
         assert mask.sum() == 9 * count(mask)
-    at_border = sample(boxes=((0, 5, 3, 8), (20, 0, 23, 2)))
+    at_border = target_sample(boxes=((0, 5, 3, 8), (20, 0, 23, 2)))
     mask = SmallTargetCopyPaste(1.0).transform(at_border)['gt_seg_map']
     assert count(mask) == 2
 
@@ -74,7 +60,7 @@ def test_copies_keep_clear_of_targets():
 def test_saturation_does_not_swallow_copies():
     """A label without a visible target is wrong: saturated places are left out."""
     for _ in range(100):
-        given = sample()
+        given = target_sample()
         given['img'][:, 30:] = 250
         before = given['img'].astype(int)
         result = SmallTargetCopyPaste(1.0, 3).transform(given)
@@ -90,7 +76,7 @@ def test_saturation_does_not_swallow_copies():
 
 def test_clutter_shines_through():
     """A copy adds to what lies at the new place."""
-    given = sample(np.float32)
+    given = target_sample(dtype=np.float32)
     rows = np.arange(48, dtype=np.float32)[:, None, None]
     given['img'] = np.where(given['gt_seg_map'][..., None], 130, 0) + rows * 0 + 50
     given['img'][24:] += 20
@@ -104,7 +90,7 @@ def test_clutter_shines_through():
 
 def test_unknown_pixels_are_left_alone():
     """Nothing is pasted where the label says "unknown"."""
-    given = sample()
+    given = target_sample()
     given['gt_seg_map'][:, 20:] = 255
     for _ in range(50):
         result = SmallTargetCopyPaste(1.0, 3).transform(dict(given))
@@ -123,19 +109,19 @@ def test_unknown_pixels_are_left_alone():
 )
 def test_nothing_to_copy(config, boxes):
     """Without luck, target, or one that is small enough, nothing changes."""
-    before = sample(boxes=boxes)
-    after = SmallTargetCopyPaste(**config).transform(sample(boxes=boxes))
+    before = target_sample(boxes=boxes)
+    after = SmallTargetCopyPaste(**config).transform(target_sample(boxes=boxes))
     assert (after['img'] == before['img']).all()
     assert (after['gt_seg_map'] == before['gt_seg_map']).all()
 
 
 def test_input_arrays_are_left_alone():
     """The loaded arrays may be cached: copies are written, not they."""
-    given = sample()
+    given = target_sample()
     image, mask = given['img'], given['gt_seg_map']
     SmallTargetCopyPaste(1.0, 3).transform(given)
     assert count(mask) == 1
-    assert (image == sample()['img']).all()
+    assert (image == target_sample()['img']).all()
 
 
 def test_seed_decides():
@@ -144,7 +130,7 @@ def test_seed_decides():
     results = []
     for _ in range(2):
         np.random.seed(3)
-        results.append(paste.transform(sample())['img'])
+        results.append(paste.transform(target_sample())['img'])
     assert (results[0] == results[1]).all()
 
 

@@ -1,32 +1,19 @@
 """Tests of the resize that loses no target."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from mmengine.registry import TRANSFORMS
 from scipy import ndimage
+from toys import count_targets as count
+from toys import target_sample
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.mm.transforms import SmallTargetResize
 from dugi_mae.mm.transforms.target_resize import resize_mask
 
-
-def sample(boxes, size=(60, 80), channels=1, dtype=np.uint8):
-    """A flat image of grey 50 with targets of grey 180."""
-    mask = np.zeros(size, np.uint8)
-    for top, left, bottom, right in boxes:
-        mask[top:bottom, left:right] = 1
-    image = np.where(mask, 180, 50).astype(dtype)
-    return dict(
-        img=np.repeat(image[..., None], channels, axis=2),
-        gt_seg_map=mask,
-        seg_fields=['gt_seg_map'],
-        img_shape=size,
-    )
-
-
-def count(mask):
-    """Number of 8-connected targets."""
-    return ndimage.label(mask == 1, np.ones((3, 3)))[1]
+sample = partial(target_sample, size=(60, 80))
 
 
 def scattered(number, seed):
