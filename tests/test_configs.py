@@ -18,8 +18,13 @@ from mmengine.runner import Runner
 from dugi_mae.images.synthetic import write_dataset
 from dugi_mae.models.backbones import ARCHS
 
-mmdet = pytest.importorskip('mmdet', reason='a third of the configs are detectors')
+pytest.importorskip('mmdet', reason='a third of the configs are detectors')
 pytest.importorskip('mmseg', reason='another third are segmentors')
+
+import mmdet
+
+import dugi_mae.mmdet
+import dugi_mae.mmseg  # noqa: F401  register the data sets
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 LEAVES = sorted(
@@ -122,7 +127,11 @@ def shrink(config: Config, data: Path, work_dir: Path) -> None:
         toys.shrink(model.neck, widths)
         for part in ('rpn_head', 'roi_head', 'bbox_head'):
             toys.shrink(model.get(part), {})  # behind the neck all are 16 wide
-        if 'bbox_head' in model:
+        if 'rpn_head' in model:  # every level has anchors inside the image
+            model.rpn_head.anchor_generator.scales = [2]
+            model.test_cfg.rpn.max_per_img = 20
+            model.train_cfg.rpn_proposal.max_per_img = 50
+        else:
             # After two steps no score is high, and boxes may have no extent.
             model.test_cfg.update(score_thr=0, min_bbox_size=-1)
     else:
@@ -143,6 +152,9 @@ def shrink(config: Config, data: Path, work_dir: Path) -> None:
         loader = config.get(f'{split}_dataloader')
         if loader:
             loader.update(num_workers=0, persistent_workers=False, batch_size=2)
+            for step in loader.dataset.pipeline:
+                if 'scale' in step and config.default_scope == 'mmdet':
+                    step.scale = (256, 192)
             if loader.dataset.get('val_fraction'):
                 loader.dataset.val_fraction = 0.4  # a twentieth of a handful is none
     if 'Inf-590K' in str(config.train_dataloader.dataset.data_root):
