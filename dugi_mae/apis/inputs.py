@@ -118,42 +118,29 @@ def read_video(path: Path) -> Iterator[ndarray]:
         )
 
 
-def _check_array(array: ndarray) -> None:
-    if array.ndim == 2 or (array.ndim == 3 and array.shape[2] <= 4):
-        return
-    raise DuGIError(
-        f'array of shape {array.shape} is not an image: give (H, W) or (H, W, C) with '
-        'at most 4 channels, several images as a list'
-    )
-
-
 def _expand(item: str | Path) -> list[tuple[str, Path]]:
     """Names and files that a path or a glob stands for."""
     path = Path(item).expanduser()
     if path.is_file():
         return [(path.stem, path)]
-    known = f'{" ".join(IMAGE_EXTENSIONS)} and {" ".join(VIDEO_EXTENSIONS)}'
     if path.is_dir():
-        found = [Path(p) for p in sorted(walk_files(path))]
-        found = [p for p in found if p.suffix.lower() in _EXTENSIONS]
-        if not found:
-            raise DuGIError(
-                f'folder {path} contains neither image nor video: looked for {known}'
-            )
-        return [(p.with_suffix('').as_posix(), path / p) for p in found]
-    if glob.has_magic(str(path)):
-        found = [Path(p) for p in sorted(glob.glob(str(path), recursive=True))]
-        found = [p for p in found if p.suffix.lower() in _EXTENSIONS and p.is_file()]
-        if not found:
-            raise DuGIError(
-                f'no image or video matches {item}: looked for {known}, check the '
-                'pattern'
-            )
-        return [(p.stem, p) for p in found]
-    siblings = [p.name for p in path.parent.glob('*')] if path.parent.is_dir() else []
-    near = difflib.get_close_matches(path.name, siblings, n=1)
-    hint = f'did you mean {path.parent / near[0]}?' if near else 'check the path'
-    raise DuGIError(f'input {item} does not exist: {hint}')
+        relative = (Path(p) for p in sorted(walk_files(path)))
+        found = [(p.with_suffix('').as_posix(), path / p) for p in relative]
+    elif glob.has_magic(str(path)):
+        paths = (Path(p) for p in sorted(glob.glob(str(path), recursive=True)))
+        found = [(p.stem, p) for p in paths if p.is_file()]
+    else:
+        siblings = [p.name for p in path.parent.glob('*')] * path.parent.is_dir()
+        near = difflib.get_close_matches(path.name, siblings, n=1)
+        hint = f'did you mean {path.parent / near[0]}?' if near else 'check the path'
+        raise DuGIError(f'input {item} does not exist: {hint}')
+    found = [(name, p) for name, p in found if p.suffix.lower() in _EXTENSIONS]
+    if not found:
+        raise DuGIError(
+            f'no image or video in {item}: looked for {" ".join(_EXTENSIONS)}, check '
+            'the path'
+        )
+    return found
 
 
 def find_sources(inputs: Input | Sequence[Input]) -> list[Source]:
@@ -173,7 +160,11 @@ def find_sources(inputs: Input | Sequence[Input]) -> list[Source]:
     sources, taken = [], set()
     for place, item in enumerate(items):
         if isinstance(item, np.ndarray):
-            _check_array(item)
+            if item.ndim != 2 and (item.ndim != 3 or item.shape[2] > 4):
+                raise DuGIError(
+                    f'array of shape {item.shape} is not an image: give (H, W) or '
+                    '(H, W, C) with at most 4 channels, several images as a list'
+                )
             found = [Source(f'array_{place}', pixels=item)]
         elif isinstance(item, (str, Path)):
             found = [Source(name, path) for name, path in _expand(item)]

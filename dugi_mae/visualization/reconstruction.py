@@ -16,9 +16,6 @@ from dugi_mae.ops import TokenMask, grid_mask, patch_grid, token_entropy
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Range of the entropy's colours, in bits.
-ENTROPY_RANGE = (2, 8)
-
 
 class Column(NamedTuple):
     """A column of a panel.
@@ -43,13 +40,7 @@ def to_grey(image: Tensor) -> ndarray:
 def masking_columns(
     images: Tensor, token_mask: TokenMask, patch_size: int
 ) -> list[Column]:
-    """Images, the entropy of their tokens, and the visible tokens.
-
-    Args:
-        images: ``(B, C, H, W)``, normalized.
-        token_mask: Their mask.
-        patch_size: Side of a token in pixels.
-    """
+    """Normalized images ``(B, C, H, W)``, their tokens' entropy, visible tokens."""
     grid = patch_grid(images, patch_size)
     entropy = token_entropy(images, patch_size).cpu().numpy()
     grey = [to_grey(x) for x in images]
@@ -65,12 +56,7 @@ def masking_columns(
 def reconstruction_columns(
     model: MaskedAutoencoder, result: Reconstruction
 ) -> list[Column]:
-    """Columns that show a reconstructed batch.
-
-    Args:
-        model: In eval mode.
-        result: Its reconstruction of the batch.
-    """
+    """The columns of a model in eval mode and its reconstruction of a batch."""
     images = result.images
     columns = masking_columns(images, result.token_mask, model.head.patch_size)
     if hasattr(model.guidance, 'afdm'):
@@ -115,8 +101,7 @@ def draw_panel(
             if column.style == 'image':
                 style.update(vmin=grey.min(), vmax=grey.max())
             elif column.style == 'entropy':
-                low, high = ENTROPY_RANGE
-                style = dict(cmap='magma', vmin=low, vmax=high)
+                style = dict(cmap='magma', vmin=2, vmax=8)
             drawn = cell.imshow(array, **style)
             cell.set_axis_off()
         if column.style == 'entropy':

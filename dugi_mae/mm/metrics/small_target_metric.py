@@ -113,14 +113,22 @@ class SmallTargetMetric(BaseMetric):
         for key, remedy in REMEDIES.items():
             if key not in sample:
                 raise DuGIError(f'{name} has no {key} to evaluate: {remedy}')
-        score = _target_probability(sample['seg_logits']['data'], name)
+        logits = sample['seg_logits']['data'].float().cpu()
+        if len(logits) > 2:
+            raise DuGIError(
+                f'{name}: seg_logits have {len(logits)} channels: a small-target head '
+                'has one of probabilities or two of logits'
+            )
+        score = logits[0] if len(logits) == 1 else logits.softmax(dim=0)[1]
         label = sample['gt_sem_seg']['data'].squeeze(0).cpu()
         if label.shape != score.shape:
+            sizes = ['{1}x{0}'.format(*x.shape) for x in (score, label)]
             raise DuGIError(
-                f'{name}: seg_logits are {_size(score)} pixels, gt_sem_seg '
-                f'{_size(label)}: load the mask after Resize in the test pipeline'
+                f'{name}: seg_logits are {sizes[0]} pixels, gt_sem_seg {sizes[1]}: '
+                'load the mask after Resize in the test pipeline'
             )
-        self._check_decision(sample, score, name)
+        if 'pred_sem_seg' in sample:
+            self._check_decision(sample['pred_sem_seg']['data'], score, name)
         if self.eval_size:
             size = (self.eval_size, self.eval_size)
             score = F.interpolate(score[None, None], size, mode='bilinear')[0, 0]
@@ -135,15 +143,13 @@ class SmallTargetMetric(BaseMetric):
             fa_match=self.fa_match,
         )
 
-    def _check_decision(self, sample: dict, score: Tensor, name: str) -> None:
+    def _check_decision(self, decision: Tensor, score: Tensor, name: str) -> None:
         """Raise if the predicted mask does not follow from the probabilities.
 
         The head may have another threshold, and mmseg's test-time augmentation leaves
         the probabilities of the last view beside the decision of all.
         """
-        if 'pred_sem_seg' not in sample:
-            return
-        decision = sample['pred_sem_seg']['data'].reshape(score.shape).cpu() == 1
+        decision = decision.reshape(score.shape).cpu() == 1
         clear = (score - self.threshold).abs() > 1e-3
         if (clear & (decision != (score > self.threshold))).any():
             raise DuGIError(
@@ -151,25 +157,3 @@ class SmallTargetMetric(BaseMetric):
                 "metric's threshold to that of the decode head; for test-time "
                 'augmentation use SmallTargetTTAModel'
             )
-
-
-def _target_probability(logits: Tensor, name: str) -> Tensor:
-    """Return the target probability, ``(H, W)`` float32 on the CPU.
-
-    Args:
-        logits: ``(1, H, W)`` probabilities or ``(2, H, W)`` logits.
-        name: Of the image, for messages.
-    """
-    logits = logits.float().cpu()
-    if len(logits) == 1:
-        return logits[0]
-    if len(logits) == 2:
-        return logits.softmax(dim=0)[1]
-    raise DuGIError(
-        f'{name}: seg_logits have {len(logits)} channels: a small-target head has one '
-        'of probabilities or two of logits'
-    )
-
-
-def _size(array: Tensor) -> str:
-    return f'{array.shape[-1]}x{array.shape[-2]}'
