@@ -9,8 +9,9 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from dugi_mae.mm import LayerDecayOptimWrapperConstructor
+import dugi_mae.mmpretrain  # noqa: F401  registers the encoder
 from dugi_mae.errors import DuGIError
+from dugi_mae.mm.layer_decay import LayerDecayOptimWrapperConstructor
 from dugi_mae.models import ConvViT
 
 ARCH = dict(embed_dims=(8, 12, 16), depths=(1, 2, 3), num_heads=2)
@@ -238,3 +239,19 @@ def test_levels_of_the_base_encoder():
     }.items():
         assert backbone.get_layer_depth(name, 'backbone.') == (level, 13), name
     assert backbone.get_layer_depth('blocks3.4.norm1.bias', '') == (5, 13)
+
+
+@pytest.mark.parametrize('rate', [None, 0, 1.5, -0.5, float('nan')])
+def test_a_missing_or_wrong_rate_is_refused(rate):
+    """No silent default: the rate must be named and lie in (0, 1]."""
+    paramwise = {} if rate is None else dict(layer_decay_rate=rate)
+    optimizer = dict(type='AdamW', lr=LR, weight_decay=DECAY)
+    with pytest.raises(DuGIError, match=f'layer_decay_rate={rate!r}: give a number'):
+        LayerDecayOptimWrapperConstructor(dict(optimizer=optimizer), paramwise)
+
+
+def test_a_missing_learning_rate_is_named():
+    """What is scaled cannot be told without it."""
+    config = dict(optimizer=dict(type='AdamW', weight_decay=DECAY))
+    with pytest.raises(DuGIError, match=r'optimizer\.lr is missing'):
+        LayerDecayOptimWrapperConstructor(config, dict(layer_decay_rate=0.5))

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import toys
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, DefaultScope
@@ -14,61 +15,34 @@ from torch import nn
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 BLOCKS = 6
-WIDTHS = (8, 12, 16)
-#: Config -> host, its model, and what the blocks of the encoder are called.
-MODELS_OF_CONFIGS = {
-    'detection/mask-rcnn_dugi-mae-base_fpn_infrared-coco': (
-        *('mmdet', 'MaskRCNN', 'blocks3'),
-    ),
-    'detection/cascade-rcnn_dugi-mae-tiny_fpn_hit-uav': (
-        *('mmdet', 'CascadeRCNN', 'blocks3'),
-    ),
-    'detection/rtmdet_dugi-mae-tiny_hit-uav': ('mmdet', 'RTMDet', 'blocks3'),
-    'detection/faster-rcnn_mae-vit-base_fpn_m3fd-inf': (
-        *('mmdet', 'FasterRCNN', 'layers'),
-    ),
-    'segmentation/upernet_dugi-mae-base_msrs': ('mmseg', 'EncoderDecoder', 'blocks3'),
-    'small_target/irstd_dugi-mae-tiny_sirst': (
-        *('mmseg', 'SmallTargetSegmentor', 'blocks3'),
-    ),
+#: Config -> class of its model.
+KINDS = {
+    'detection/mask-rcnn_dugi-mae-tiny_fpn_infrared-coco': 'MaskRCNN',
+    'detection/cascade-rcnn_dugi-mae-base_fpn_m3fd-inf': 'CascadeRCNN',
+    'detection/rtmdet_dugi-mae-tiny_hit-uav': 'RTMDet',
+    'detection/faster-rcnn_mae-vit-base_fpn_m3fd-inf': 'FasterRCNN',
+    'segmentation/upernet_dugi-mae-base_msrs': 'EncoderDecoder',
+    'small_target/irstd_dugi-mae-tiny_sirst': 'SmallTargetSegmentor',
 }
 NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
 
 
-def toy_config(name: str) -> Config:
-    """A config with an encoder of six thin blocks; everything else is as it stands."""
-    config = Config.fromfile(CONFIGS / f'{name}.py')
-    model = config.model
-    model.backbone.init_cfg = None
-    if 'VisionTransformer' in model.backbone.type:
-        model.backbone.arch = dict(
-            embed_dims=16, num_layers=BLOCKS, num_heads=2, feedforward_channels=32
-        )
-        model.neck[0].embed_dims = 16
-        model.neck[1].in_channels = [16] * 4
-        return config
-    model.backbone.arch = dict(embed_dims=WIDTHS, depths=(1, 2, BLOCKS), num_heads=2)
-    maps = [*WIDTHS, WIDTHS[-1]]
-    user = model.neck if 'neck' in model else model.decode_head
-    stem = user.in_channels[4:]  # the channels of the image, for heads that see it
-    out_indices = model.backbone.get('out_indices', range(4))
-    user.in_channels = [*(maps[i] for i in out_indices), *stem]
-    if 'auxiliary_head' in model:
-        model.auxiliary_head.in_channels = WIDTHS[-1]
-    return config
-
-
-@pytest.fixture(scope='module', params=MODELS_OF_CONFIGS)
+@pytest.fixture(scope='module', params=KINDS)
 def built(request) -> tuple[Config, nn.Module, str]:
-    """Config, the host's own model of it, and the name of its encoder's blocks."""
-    scope, kind, blocks = MODELS_OF_CONFIGS[request.param]
+    """Config, its model with six thin blocks, and what these are called."""
+    config = Config.fromfile(CONFIGS / f'{request.param}.py')
+    scope, model = config.default_scope, config.model
     pytest.importorskip(scope)
-    config = toy_config(request.param)
+    # The image keeps its channels.
+    toys.shrink(model, toys.shrink_backbone(model) | {3: 3})
+    is_vit = 'ConvViT' not in model.backbone.type
+    deep = dict(num_layers=BLOCKS) if is_vit else dict(depths=(1, 2, BLOCKS))
+    model.backbone.arch = dict(model.backbone.arch, **deep)
     with DefaultScope.overwrite_default_scope(scope):
-        model = MODELS.build(config.model)
-    assert type(model).__name__ == kind
+        model = MODELS.build(model)
+    assert type(model).__name__ == KINDS[request.param]
     assert type(model).__module__.startswith((f'{scope}.', 'dugi_mae.'))
-    return config, model, blocks
+    return config, model, 'layers' if is_vit else 'blocks3'
 
 
 def groups(config: Config, model: nn.Module, **custom_keys: dict) -> dict[str, dict]:
@@ -141,7 +115,7 @@ def test_what_is_not_decayed(built):
     assert min(seen['norm'], seen['bias'], seen['kernel']) > 10
     # Six blocks, half of them global: a bias in each of the other three.
     assert seen['rel_pos_bias'] == 3 * config.model.backbone.get('rel_pos_bias', False)
-    vit = 'VisionTransformer' in config.model.backbone.type
+    vit = 'ConvViT' not in config.model.backbone.type
     assert (seen['pos_embed'], seen['cls_token']) == (vit, vit)
     assert vit or not model.backbone.pos_embed.requires_grad
 

@@ -52,7 +52,7 @@ CATEGORIES: dict[str, Callable[[Trial], None]] = dict(
     config=fuzz_config,
 )
 #: Address space of a case beyond what its process has at the start, in bytes.
-MEMORY = 4 * 2**30
+MEMORY = 2**29
 STATUSES = ('success', 'refused', 'failed')
 
 

@@ -24,7 +24,7 @@ class SoftIoULoss(loss.SoftIoULoss):
         self, loss_weight: float = 1.0, loss_name: str = 'loss_iou', **kwargs
     ) -> None:
         super().__init__(**kwargs)
-        self.loss_weight = loss_weight
+        self.loss_weight = float(loss_weight)
         self.loss_name = loss_name
 
     def forward(

@@ -36,7 +36,7 @@ class WindowAttention(SelfAttention):
         self, dim: int, num_heads: int, window_size: int, rel_pos_bias: bool = False
     ) -> None:
         super().__init__(dim, num_heads)
-        self.window_size = window_size
+        self.window_size = int(window_size)
         self.rel_pos_bias = None
         if rel_pos_bias:
             self.rel_pos_bias = nn.Parameter(

@@ -64,7 +64,7 @@ class SoftIoULoss(nn.Module):
             )
         self.per_image = per_image
         self.smooth = smooth
-        self.false_alarm_weight = false_alarm_weight
+        self.false_alarm_weight = float(false_alarm_weight)
 
     def forward(self, logits: Tensor, label: Tensor, ignore_index: int = 255) -> Tensor:
         """Compute the loss.
