@@ -158,6 +158,7 @@ def make_spot_model(tmp_path_factory) -> Callable[..., tuple[Path, Path]]:
 def toy_pretrain_model(tmp_path_factory) -> tuple[Path, Path]:
     """Config and checkpoint of a pre-training model with random weights."""
     import torch
+    import toys
     from mmengine.config import Config
     from mmengine.registry import MODELS, DefaultScope
 
@@ -167,11 +168,8 @@ def toy_pretrain_model(tmp_path_factory) -> tuple[Path, Path]:
     config.write_text(f"""
 _base_ = {str(base)!r}
 model = dict(
-    backbone=dict(
-        arch=dict(_delete_=True, embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)
-    ),
-    guidance=dict(embed_dims=16, num_heads=2),
-    neck=dict(embed_dims=16, decoder_embed_dims=16, decoder_num_heads=2))
+    backbone=dict(arch={toys.ARCH_CONFIG}),
+    neck=dict(decoder_embed_dims=16, decoder_num_heads=2))
 """)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         model = MODELS.build(Config.fromfile(config).model)

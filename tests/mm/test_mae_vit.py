@@ -13,7 +13,7 @@ from dugi_mae.mm.mae_vit import MaskedMAEViT
 from dugi_mae.ops import make_token_mask
 
 
-def toy(cls=MaskedMAEViT, **kwargs):
+def vit(cls=MaskedMAEViT, **kwargs):
     """A toy ViT, weights drawn as for training."""
     model = cls(arch=VIT, img_size=64, **kwargs)
     model.init_weights()
@@ -23,7 +23,7 @@ def toy(cls=MaskedMAEViT, **kwargs):
 
 def test_equals_the_stock_one_on_its_own_mask():
     """Given the mask the stock MAEViT drew, the latent is the same."""
-    stock, ours = toy(MAEViT), toy()
+    stock, ours = vit(MAEViT), vit()
     ours.load_state_dict(stock.state_dict())
     images = torch.randn(2, 3, 64, 64)
     latent, mask, ids_restore = stock(images)
@@ -37,7 +37,7 @@ def test_equals_the_stock_one_on_its_own_mask():
 
 def test_a_masked_pixel_is_never_seen():
     """Only visible patches enter; the class token stands first."""
-    model = toy()
+    model = vit()
     token_mask = make_token_mask(torch.tensor([[5, 0, 10]]), 16)
     images = torch.randn(1, 3, 64, 64)
     masked = token_mask.mask.reshape(1, 1, 4, 4)
@@ -51,7 +51,7 @@ def test_a_masked_pixel_is_never_seen():
 def test_non_square_images(height, width):
     """The tokens are those of a ViT that has the interpolated positions as its own."""
     # The stock init_weights knows squares only.
-    model, other = toy(), MaskedMAEViT(arch=VIT, img_size=(height, width)).eval()
+    model, other = vit(), MaskedMAEViT(arch=VIT, img_size=(height, width)).eval()
     model.pos_embed.data.normal_()
     grid = height // 16, width // 16
     cls_position, position = model.pos_embed.data.split([1, 16], dim=1)
@@ -71,24 +71,32 @@ def test_non_square_images(height, width):
     torch.testing.assert_close(got, other(images, token_mask))
 
 
-def test_broken_patches_are_refused():
-    """An image that is not made of whole patches is named."""
+def test_inputs_that_do_not_fit_are_refused():
+    """Broken patches, and a mask of another grid or batch: not broadcast or cut."""
     token_mask = make_token_mask(torch.tensor([[0]]), 4)
-    with pytest.raises(DuGIError, match='40x32'):
-        toy()(torch.zeros(1, 3, 40, 32), token_mask)
+    with pytest.raises(DuGIError, match='40x32.*multiple of 16'):
+        vit()(torch.zeros(1, 3, 40, 32), token_mask)
+    for batch, total in ((2, 16), (1, 12), (3, 12)):
+        token_mask = make_token_mask(torch.arange(4).expand(batch, -1), total)
+        with pytest.raises(DuGIError, match='2 images of 3x4 tokens .*patch_size'):
+            vit()(torch.zeros(2, 3, 48, 64), token_mask)
 
 
-@pytest.mark.parametrize(('batch', 'total'), [(2, 16), (1, 12), (3, 12)])
-def test_a_mask_of_other_images_is_refused(batch, total):
-    """Another grid or batch is named, not broadcast or cut."""
-    token_mask = make_token_mask(torch.arange(4).expand(batch, -1), total)
-    with pytest.raises(DuGIError, match='2 images of 3x4 tokens .* one patch_size'):
-        toy()(torch.zeros(2, 3, 48, 64), token_mask)
+@pytest.mark.parametrize('where', ['argument', 'patch_cfg'])
+def test_other_channels(where):
+    """``in_channels``, which the stock class only takes inside ``patch_cfg``."""
+    kwargs = dict(in_channels=1)
+    model = vit(**(kwargs if where == 'argument' else dict(patch_cfg=kwargs)))
+    assert (model.in_channels, model.patch_size, model.num_heads) == (1, 16, 2)
+    token_mask = make_token_mask(torch.tensor([[0, 2]]), 4)
+    assert model(torch.zeros(1, 1, 32, 32), token_mask).shape == (1, 3, 16)
+    assert model.train() is model
+    assert model.eval() is model
 
 
 def test_pretrained_weights_survive_init_weights(tmp_path):
     """``init_cfg`` of type ``Pretrained`` is not overwritten by fresh positions."""
-    source = toy()
+    source = vit()
     source.pos_embed.data.normal_()
     source.cls_token.data.normal_()
     path = tmp_path / 'vit.pth'

@@ -74,7 +74,7 @@ class SafeCheckpointHook(CheckpointHook):
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         """Save the best one; the one before stays until the new one is written."""
         super()._save_best_checkpoint(runner, metrics)
-        if is_main_process():
+        if self.save_best and is_main_process():
             self._remove_outdated()
 
     def _remove_outdated(self) -> None:
