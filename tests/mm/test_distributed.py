@@ -7,19 +7,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import torch
+import toys
 from mmengine.config import Config
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
-from mmengine.registry import RUNNERS, DefaultScope
+from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
-from mmpretrain.registry import MODELS
 from torch import Tensor
 
 from dugi_mae.checkpoints.io import read_checkpoint
+from dugi_mae.mm.build import build_from_config
 
 
 @pytest.fixture
@@ -29,8 +28,7 @@ def build_model(toy_pretrain_model) -> Callable[[], torch.nn.Module]:
 
     def build() -> torch.nn.Module:
         torch.manual_seed(0)
-        with DefaultScope.overwrite_default_scope('mmpretrain'):
-            return MODELS.build(config.model).train()
+        return build_from_config(config).train()
 
     return build
 
@@ -119,11 +117,7 @@ default_hooks = dict(checkpoint=dict(max_keep_ckpts=-1))
 @pytest.fixture
 def toy_run(tmp_path, toy_pretrain_model) -> Path:
     """A config that trains the toy model on a dozen images."""
-    images = tmp_path / 'images'
-    images.mkdir()
-    for i in range(12):
-        noise = np.random.RandomState(i).randint(0, 256, (64, 64)).astype(np.uint8)
-        cv2.imwrite(str(images / f'{i:02}.png'), noise)
+    images = toys.write_images(tmp_path / 'images', 12, height=64)
     path = tmp_path / 'config.py'
     path.write_text(CONFIG.format(base=str(toy_pretrain_model[0]), images=str(images)))
     return path

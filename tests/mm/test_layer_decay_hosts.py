@@ -37,7 +37,7 @@ def built(request) -> tuple[Config, nn.Module, str]:
     toys.shrink(model, toys.shrink_backbone(model) | {3: 3})
     is_vit = 'ConvViT' not in model.backbone.type
     deep = dict(num_layers=BLOCKS) if is_vit else dict(depths=(1, 2, BLOCKS))
-    model.backbone.arch = dict(model.backbone.arch, **deep)
+    model.backbone.arch = dict(toys.VIT if is_vit else toys.ARCH, **deep)
     with DefaultScope.overwrite_default_scope(scope):
         model = MODELS.build(model)
     assert type(model).__name__ == KINDS[request.param]
