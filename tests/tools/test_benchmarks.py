@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import toys
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.images.synthetic import write_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
 PRETRAIN = ROOT / 'configs/pretrain/dugi-mae_convvit-tiny_infrared-unlabeled.py'
@@ -20,6 +20,7 @@ def run(monkeypatch, name: str, *arguments) -> None:
     """Call ``main()`` as the command line would."""
     path = ROOT / f'tools/analysis_tools/{name}.py'
     monkeypatch.setattr(sys, 'argv', [str(path), *map(str, arguments)])
+    monkeypatch.syspath_prepend(str(path.parent))
     module = runpy.run_path(str(path))
     module.get('GROWTH', {}).update(batch_size=(1,), size=(32,), mask_ratio=(0.5,))
     module['main']()
@@ -81,12 +82,13 @@ def test_backbone(monkeypatch, capsys, tmp_path):
 def test_dataloader(monkeypatch, capsys, tmp_path):
     """The config's own pipeline is read with each number of workers."""
     out = tmp_path / 'figures.json'
-    data = write_dataset(tmp_path, num_images=24, height=48, width=64, seed=3).unlabeled
+    toys.write_images(tmp_path / 'images', 12)
     run(
         monkeypatch,
         'benchmark_dataloader',
         *(PRETRAIN, '--workers', 0, 1, '--images', 8, '--warm-up', 1, '--out', out),
-        *('--cfg-options', f'train_dataloader.dataset.data_root={data}'),
+        *('--cfg-options', f'train_dataloader.dataset.data_root={tmp_path}'),
+        *('train_dataloader.dataset.data_prefix=images',),
         'train_dataloader.batch_size=4',
     )
     rates = json.loads(out.read_text())['images_per_second']
@@ -102,26 +104,26 @@ def test_dataloader_needs_a_loader(monkeypatch, tmp_path):
         run(monkeypatch, 'benchmark_dataloader', config)
 
 
-def test_dataloader_names_a_typo(monkeypatch):
-    """A data set that is unknown is named with the nearest one."""
-    with pytest.raises(DuGIError, match=r'dataset.type=.* did you mean') as error:
-        run(
-            monkeypatch,
+@pytest.mark.parametrize(
+    ('name', 'option', 'message'),
+    [
+        (
             'benchmark_dataloader',
-            *(PRETRAIN, '--cfg-options'),
             'train_dataloader.dataset.type=InfraredPretrainDataSet',
-        )
-    assert '\n' not in str(error.value)
-
-
-def test_pretrain_names_a_typo(monkeypatch):
-    """A key that the model does not take is named before anything is timed."""
-    with pytest.raises(DuGIError, match="'mask_ration' is unknown: did you mean"):
-        run(
-            monkeypatch,
+            r"dataset\.type='InfraredPretrainDataSet' .*did you mean",
+        ),
+        (
             'benchmark_pretrain',
-            *(PRETRAIN, '--cfg-options', 'model.masking.mask_ration=0.5'),
-        )
+            'model.masking.mask_ration=0.5',
+            r"masking\.mask_ration .*did you mean 'mask_ratio'",
+        ),
+    ],
+)
+def test_a_typo_is_named(monkeypatch, name, option, message):
+    """Before anything is timed, with the nearest name."""
+    with pytest.raises(DuGIError, match=message) as error:
+        run(monkeypatch, name, PRETRAIN, '--cfg-options', option)
+    assert '\n' not in str(error.value)
 
 
 @pytest.mark.parametrize(
