@@ -12,7 +12,7 @@ from traceback import extract_tb, walk_tb
 from types import FrameType, TracebackType
 
 from mmengine.config import Config
-from mmengine.registry import Registry, build_functions
+from mmengine.registry import OPTIMIZERS, Registry, build_functions
 from mmengine.runner import BaseLoop
 
 from dugi_mae.errors import DuGIError
@@ -73,11 +73,10 @@ def _explain(error: Exception, config: Config) -> str:
     key, cls = _origin(frames, config)
     registry = frames[-1].f_locals.get('registry') if frames else None
     if isinstance(registry, Registry) and (found := _UNKNOWN_NAME.match(text)):
-        name = found[1] or found[2]
-        hint = _suggest(name.rpartition('.')[2], _names(registry))
-        remedy = hint or 'correct it, or import the module that has it: custom_imports'
-        scope = registry.scope or 'mmengine'
-        return f': {key}type={name!r} is unknown in the scope {scope!r}: {remedy}'
+        return _unknown_name(key, found[1] or found[2], registry)
+    if text == 'None is not a callable object':  # mmengine did not find the optimizer
+        kind = config.optim_wrapper.optimizer.type
+        return _unknown_name('optim_wrapper.optimizer.', kind, OPTIMIZERS)
     found = _UNKNOWN_ARGUMENT.search(text)
     if found and cls and found[1] in frames[-1].f_locals.get('args', {}):
         arguments = {name: name for name in _arguments(cls)}
@@ -90,6 +89,13 @@ def _explain(error: Exception, config: Config) -> str:
         f' cannot be built ({place}{": " * bool(place)}{reason}): correct it; '
         'DUGI_DEBUG=1 shows where'
     )
+
+
+def _unknown_name(key: str, name: str, registry: Registry) -> str:
+    hint = _suggest(name.rpartition('.')[2], _names(registry))
+    remedy = hint or 'correct it, or import the module that has it: custom_imports'
+    scope = registry.scope or 'mmengine'
+    return f': {key}type={name!r} is unknown in the scope {scope!r}: {remedy}'
 
 
 def _suggest(name: str, choices: dict[str, str]) -> str:

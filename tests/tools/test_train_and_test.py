@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import toys
 
-from dugi_mae.cli import run_cli
 from dugi_mae.errors import DuGIError
 from dugi_mae.images.synthetic import write_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
-ARCH = 'arch=dict(_delete_=True, embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)'
 LOADER = 'num_workers=0, persistent_workers=False, batch_size=2'
 
 
@@ -35,9 +34,8 @@ def pretrain_config(data, tmp_path):
     path.write_text(f"""
 _base_ = '{base}'
 model = dict(
-    backbone=dict({ARCH}),
-    guidance=dict(embed_dims=16, num_heads=2),
-    neck=dict(embed_dims=16, decoder_embed_dims=16, decoder_num_heads=2))
+    backbone=dict(arch={toys.ARCH_CONFIG}),
+    neck=dict(decoder_embed_dims=16, decoder_num_heads=2))
 dataset = dict(data_root='{data.unlabeled}', val_fraction=0.4)
 train_dataloader = dict({LOADER}, dataset=dict(indices=4, **dataset))
 val_dataloader = dict({LOADER}, dataset=dataset)
@@ -57,8 +55,8 @@ def segmentation_config(data, tmp_path):
     path.write_text(f"""
 _base_ = '{base}'
 model = dict(
-    backbone=dict({ARCH}),
-    decode_head=dict(in_channels=[8, 12, 16, 16], channels=8),
+    backbone=dict(arch={toys.ARCH_CONFIG}),
+    decode_head=dict(in_channels={list(toys.WIDTHS)}, channels=8),
     auxiliary_head=dict(in_channels=16, channels=8))
 train_dataloader = dict({LOADER}, dataset=dict(data_root='{data.labelled}'))
 val_dataloader = dict({LOADER}, dataset=dict(data_root='{data.labelled}'))
@@ -161,17 +159,27 @@ def test_resume(monkeypatch, tmp_path, pretrain_config):
         (
             'train.py',
             ['CONFIG', '--cfg-options', 'train_dataloader.dataset.data_root=/no/such'],
-            '/no/such does not exist: correct data_root',
+            '/no/such does not exist',
         ),
         (
             'train.py',
             ['CONFIG', '--cfg-options', 'model.masking.mask_ratio=1.0'],
-            'mask_ratio=1.0 .*choose a ratio',
+            r'mask_ratio=1\.0',
         ),
         (
             'train.py',
             ['CONFIG', '--cfg-options', 'model.backbone.arch=tny'],
             "arch='tny' is unknown: did you mean 'tiny'",
+        ),
+        (
+            'train.py',
+            ['CONFIG', '--cfg-options', 'optim_wrapper.optimizer.type=AdmaW'],
+            r"optim_wrapper\.optimizer\.type='AdmaW' .*did you mean 'AdamW'",
+        ),
+        (
+            'train.py',
+            ['CONFIG', '--cfg-options', 'train_cfg.max_epoch=1'],
+            r"train_cfg\.max_epoch .*EpochBasedTrainLoop.*'max_epochs'",
         ),
         ('test.py', ['CONFIG', 'no.pth'], 'no.pth does not exist'),
         ('test.py', ['CONFIG', __file__, '--tta'], '--tta needs tta_model'),
@@ -190,7 +198,7 @@ def test_resume(monkeypatch, tmp_path, pretrain_config):
             ['CONFIG', 'no.pth', '--tta', '--cfg-options', 'test_dataloader=None'],
             'has no test_dataloader: nothing to test on',
         ),
-        ('train.py', ['CONFIG', '--work-dir', __file__], 'py cannot be made'),
+        ('train.py', ['CONFIG', '--work-dir', __file__], 'py cannot be'),
         (
             'train.py',
             ['CONFIG', '--launcher', 'pytorch'],
@@ -239,20 +247,3 @@ def test_fine_tuning_without_a_file(monkeypatch, tmp_path, segmentation_config):
         run(
             monkeypatch, 'train.py', segmentation_config, '--work-dir', tmp_path / 'run'
         )
-
-
-@pytest.mark.parametrize('kind', ['DuGIError', 'BadImageError'])
-def test_run_cli_prints_one_line(monkeypatch, kind):
-    """A user sees one line without traceback, also of an error in a data worker."""
-    monkeypatch.delenv('DUGI_DEBUG', raising=False)
-
-    def fail():
-        raise DuGIError(
-            'Caught DuGIError in DataLoader worker process 0.\n'
-            'Original Traceback (most recent call last):\n  File ...\n'
-            f'dugi_mae.errors.{kind}: x.png is damaged: copy it again\n'
-        )
-
-    with pytest.raises(SystemExit) as caught:
-        run_cli(fail)
-    assert caught.value.code == 'DuGIError: x.png is damaged: copy it again'

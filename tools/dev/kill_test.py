@@ -28,7 +28,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from tqdm import tqdm
 
-import dugi_mae  # noqa: F401
+from dugi_mae import enable_safe_loading
 from dugi_mae.checkpoints.io import read_checkpoint
 from dugi_mae.cli import run_cli
 from dugi_mae.files import TEMPORARY_SUFFIX
@@ -38,22 +38,13 @@ CONFIG = (
     Path(__file__).parents[2]
     / 'configs/pretrain/dugi-mae_convvit-tiny_infrared-unlabeled.py'
 )
+ARCH = dict(_delete_=True, embed_dims=(64, 96, 128), depths=(1, 1, 2), num_heads=4)
 ITERS_PER_EPOCH = 4
 #: What of the config the runner is built from.
 RUNNER_PARTS = (
-    'model',
-    'work_dir',
-    'train_dataloader',
-    'train_cfg',
-    'optim_wrapper',
-    'param_scheduler',
-    'default_hooks',
-    'custom_hooks',
-    'resume',
-    'env_cfg',
-    'log_level',
-    'default_scope',
-    'randomness',
+    *('model', 'work_dir', 'train_dataloader', 'train_cfg', 'optim_wrapper'),
+    *('param_scheduler', 'default_hooks', 'custom_hooks', 'resume', 'env_cfg'),
+    *('log_level', 'default_scope', 'randomness'),
 )
 #: One line of the record: an iteration and its loss.
 ENTRY = struct.Struct('<qd')
@@ -93,16 +84,8 @@ def toy_config(folder: Path, data: Path, args: argparse.Namespace) -> Config:
         dict(
             work_dir=str(folder),
             model=dict(
-                backbone=dict(
-                    arch=dict(
-                        _delete_=True,
-                        embed_dims=(64, 96, 128),
-                        depths=(1, 1, 2),
-                        num_heads=4,
-                    ),
-                ),
-                guidance=dict(embed_dims=128, num_heads=4),
-                neck=dict(embed_dims=128, decoder_embed_dims=128, decoder_num_heads=4),
+                backbone=dict(arch=ARCH),
+                neck=dict(decoder_embed_dims=128, decoder_num_heads=4),
             ),
             train_dataloader=dict(
                 batch_size=2,
@@ -227,7 +210,7 @@ def main() -> None:
     """Train twice, once in peace, and compare."""
     args = parse_args()
     chance = random.Random(args.seed)
-    with tempfile.TemporaryDirectory() as name:
+    with enable_safe_loading(), tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data = write_dataset(folder / 'data', 24, height=64, width=64).unlabeled
         peace, war = folder / 'peace', folder / 'war'
