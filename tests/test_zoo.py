@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import doctest
+
 import cv2
 import numpy as np
 import pytest
 import torch
 import toys
 
-from dugi_mae import create_encoder, create_pretrainer, list_models, load_infrared
+from dugi_mae import create_encoder, create_pretrainer, list_models, load_infrared, zoo
 from dugi_mae.checkpoints.io import file_sha256, read_state_dict, write_checkpoint
 from dugi_mae.errors import DuGIError
 from dugi_mae.models import ConvViT, EntropyMasking, GreyValueMasking, RandomMasking
+from dugi_mae.models.backbones import conv_vit
 from dugi_mae.zoo import WEIGHTS, PublishedWeights, weights_path
 
 NAME = 'dugi-mae_convvit-tiny_infrared-unlabeled'
@@ -174,3 +177,10 @@ def test_seeded_training_is_what_it_was():
         loss.backward()
         optimizer.step()
         assert loss.item() == pytest.approx(wanted, rel=error)
+
+
+@pytest.mark.parametrize('module', [zoo, conv_vit])
+def test_examples_of_docstrings(module):
+    """They give what they say."""
+    failed, tried = doctest.testmod(module)
+    assert tried and not failed
