@@ -57,7 +57,7 @@ class InfraredPretrainDataset(BaseDataset):
         skip_bad_files: Whether another image takes the place of a file that cannot be
             used; if not, it is an error. Which one depends on the index alone, so runs
             repeat. The sample then carries ``bad_files``, a list of :class:`BadFile`,
-            for :class:`dugi_mae.mm.BadFilesHook`. Needs a pipeline that ends in
+            for :class:`dugi_mae.mm.hooks.BadFilesHook`. Needs a pipeline that ends in
             ``PackInputs``.
         max_refetch: Most bad files in a row; more are an error.
         **kwargs: As in :class:`mmpretrain.datasets.BaseDataset` (``pipeline``,

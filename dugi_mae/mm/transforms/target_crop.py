@@ -77,8 +77,8 @@ def draw_clutter(image: np.ndarray, mask: np.ndarray) -> tuple[slice, slice] | N
 class SmallTargetCrop(BaseTransform):
     """Crop around a target, around clutter or anywhere.
 
-    With probability ``prob`` the crop holds one whole target of the image, picked at
-    random, at a place drawn evenly from all those that keep it whole. Of the other
+    With probability ``prob`` the crop holds one complete target, picked at
+    random, at a place drawn evenly from all those that keep it intact. Of the other
     crops a share of ``clutter_prob`` holds a bright spot that is no target, see
     :func:`draw_clutter`. The rest, and crops of images without such a place, lie
     anywhere. A side shorter than the crop is kept as it is; the host's preprocessor

@@ -126,14 +126,6 @@ def test_image_list(tree):
     assert names(dataset, tree) == ['c/y.bmp', 'b.png', 'a/2.jpg']
 
 
-def test_unreadable_image_is_named(tree):
-    """A broken file raises with its name instead of being replaced silently."""
-    (tree / 'b.png').write_bytes(b'')
-    dataset = InfraredPretrainDataset(str(tree), pipeline=PIPELINE)
-    with pytest.raises(DuGIError, match=r'corpus/b\.png is empty'):
-        dataset[3]
-
-
 def test_empty_split(tree):
     """A part without any file is an error that says what to change."""
     with pytest.raises(

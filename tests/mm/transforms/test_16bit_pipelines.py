@@ -13,7 +13,6 @@ import torch
 pytest.importorskip('mmdet', reason='a detection config is tested')
 pytest.importorskip('mmseg', reason='segmentation configs are tested')
 
-from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
 from mmengine.dataset import default_collate, pseudo_collate
 from mmengine.registry import DATASETS, MODELS, DefaultScope
@@ -159,21 +158,3 @@ def test_levels_reach_the_model(radiometric, name, part):
     size = PIPELINES[name] if part == 'train' else 1
     wanted //= 1 + ('Crop' in str(pipeline))
     assert len(levels_in_the_model(config, part, pipeline, size)) > wanted
-
-
-def test_naive_conversions(radiometric):
-    """``cv2.imread`` leaves 2 (TIFF) and 6 (PNG) levels, Pillow's decoder 1.
-
-    OpenCV drops the lower eight bits: 335 neighbouring counts become 2 levels, and the
-    PNG's 61 counts, which span 1400, become 6. Pillow clips at 255.
-    """
-    naive = FILES[radiometric.name][1]
-    for flag in (cv2.IMREAD_COLOR, cv2.IMREAD_GRAYSCALE):
-        assert tuple(np.unique(cv2.imread(str(radiometric), flag))) == naive
-    for decoder, expected in (('cv2', naive), ('pillow', (255,))):
-        load = LoadImageFromFile(imdecode_backend=decoder)
-        image = load(dict(img_path=str(radiometric)))['img']
-        assert tuple(np.unique(image)) == expected
-    assert len(np.unique(cv2.imread(str(radiometric), cv2.IMREAD_UNCHANGED))) in (
-        *(330, 61),
-    )
