@@ -229,25 +229,23 @@ def find_listed(
     Raises:
         DuGIError: If an image is missing or listed twice, or a name fits several.
     """
-    by_path, by_name = defaultdict(set), defaultdict(set)
+    # In order of preference: an image directly in the folder needs but its name.
+    known = [defaultdict(set), defaultdict(set), defaultdict(set)]
     for path in paths:
-        for name in (path, f'{folder.name}/{path}'):
-            by_path[name].add(path)
-            by_path[without_extension(name)].add(path)
-        name = os.path.basename(path)
-        by_name[name].add(path)
-        by_name[without_extension(name)].add(path)
+        forms = path, f'{folder.name}/{path}', os.path.basename(path)
+        for named, name in zip(known, forms, strict=True):
+            named[name].add(path)
+            named[without_extension(name)].add(path)
     listed = {}
     for line in lines:
         *_, column = texts = listed_names(line)
-        # An image directly in the folder needs no more than its name.
         meant = next(
             (
-                sorted(known[name])
+                sorted(named[name])
                 for text in texts  # names may contain blanks
-                for known in (by_path, by_name)
+                for named in known
                 for name in (text, without_extension(text))
-                if name in known
+                if name in named
             ),
             [],
         )

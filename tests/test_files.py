@@ -157,10 +157,11 @@ PATHS = ['1.png', '2.png', 'x/1.png', 'x/3.png', 'y/3.png', 'y/4.jpg', 'y/4.png'
     ('line', 'expected'),
     [
         ('1', '1.png'),
-        ('images/1.png labels/1.png', '1.png'),
+        ('images/2.png labels/2.png', '2.png'),
         ('x/1', 'x/1.png'),
         ('2.tif 7', '2.png'),
         ('images/x/3.png', 'x/3.png'),
+        ('images/1', 'images/1.bmp'),
         ('4.jpg', 'y/4.jpg'),
         ('a b.1', 'z/a b.1.bmp'),
         ('z\\a b.1.bmp', 'z/a b.1.bmp'),
@@ -169,7 +170,7 @@ PATHS = ['1.png', '2.png', 'x/1.png', 'x/3.png', 'y/3.png', 'y/4.jpg', 'y/4.png'
 )
 def test_forms_of_names(tmp_path, line, expected):
     """A name, or a path relative to the folder of images or to the one around it."""
-    paths = [*PATHS, 'z/a b.1.bmp']
+    paths = [*PATHS, 'z/a b.1.bmp', 'images/1.bmp']
     assert find_listed([line], paths, 'x.txt', tmp_path / 'images') == [expected]
 
 
