@@ -7,6 +7,7 @@ import warnings
 import pytest
 import torch
 import toys
+from published import Published
 
 from dugi_mae import create_pretrainer
 from dugi_mae.checkpoints.convert import DROPPED, TARGETS, convert_state_dict
@@ -27,8 +28,7 @@ KINDS = {
     'InfMAE': GreyValueMasking(score='embedding'),
     'MCMAE': RandomMasking(),
 }
-TOY = dict(widths=(8, 12, 16), depths=(1, 2, 2), tokens=16, decoder=8)
-BASE = dict(widths=(256, 384, 768), depths=(2, 2, 11), tokens=196, decoder=512)
+BASE = dict(widths=(256, 384, 768), depths=(2, 2, 11), grid=14, decoder=512)
 #: One tensor of every kind of module, the ones that tell the sizes among them.
 VICTIMS = [
     'pos_embed',
@@ -52,73 +52,15 @@ DECODER_VICTIMS = [
 ]
 
 
-def block(name: str, width: int, conv: bool) -> dict[str, tuple[int, ...]]:
-    """Shapes of one block under its published names."""
-    one = (1, 1) if conv else ()
-    layers = {'mlp.fc1': (4 * width, width), 'mlp.fc2': (width, 4 * width)}
-    if conv:
-        layers |= {'conv1': (width, width), 'conv2': (width, width)}
-    else:
-        layers |= {'attn.qkv': (3 * width, width), 'attn.proj': (width, width)}
-    shapes = {f'{name}.{k}.weight': v + one for k, v in layers.items()}
-    shapes |= {f'{name}.{k}.bias': v[:1] for k, v in layers.items()}
-    for norm in ('norm1', 'norm2'):
-        shapes |= {f'{name}.{norm}.{p}': (width,) for p in ('weight', 'bias')}
-    if conv:
-        shapes |= {
-            f'{name}.attn.weight': (width, 1, 5, 5),
-            f'{name}.attn.bias': (width,),
-        }
-    return shapes
-
-
-def layout(kind: str, widths, depths, tokens, decoder) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of a published checkpoint, as its authors wrote them."""
-    dim = widths[2]
-    shapes = {
-        'pos_embed': (1, tokens, dim),
-        'mask_token': (1, 1, decoder),
-        'decoder_pos_embed': (1, tokens, decoder),
-    }
-    layers = {
-        'patch_embed1.proj': (widths[0], 3, 4, 4),
-        'patch_embed2.proj': (widths[1], widths[0], 2, 2),
-        'patch_embed3.proj': (dim, widths[1], 2, 2),
-        'patch_embed4': (dim, dim),
-        'stage1_output_decode': (dim, widths[0], 4, 4),
-        'stage2_output_decode': (dim, widths[1], 2, 2),
-        'decoder_embed': (decoder, dim),
-        'decoder_pred': (256 * 3, decoder),
-    }
-    norms = {f'patch_embed{i + 1}.norm': w for i, w in enumerate(widths)}
-    norms |= {'norm': dim, 'decoder_norm': decoder}
-    for stage, (width, depth) in enumerate(zip(widths, depths, strict=True), 1):
-        for i in range(depth):
-            shapes |= block(f'blocks{stage}.{i}', width, conv=stage < 3)
-    for i in range(8 if kind == 'MCMAE' else 2):
-        shapes |= block(f'decoder_blocks.{i}', decoder, conv=False)
-    if kind != 'MCMAE':
-        layers['patch_embed.proj'] = (dim, 3, 16, 16)
-    if kind == 'DuGI-MAE':
-        for i in range(3):
-            name = f'var_transformers.{i}'
-            shapes[f'{name}.mat_qkv.weight'] = (3 * dim, dim)
-            shapes |= {
-                f'{name}.{p}': (dim,) for p in ('q_bias', 'v_bias', 'zero_k_bias')
-            }
-            layers[f'{name}.proj'] = (dim, dim)
-            layers[f'var_ffns.{i}.fc1'] = (4 * dim, dim)
-            layers[f'var_ffns.{i}.fc2'] = (dim, 4 * dim)
-    shapes |= {f'{k}.weight': v for k, v in layers.items()}
-    shapes |= {f'{k}.bias': v[:1] for k, v in layers.items()}
-    for name, width in norms.items():
-        shapes |= {f'{name}.{p}': (width,) for p in ('weight', 'bias')}
-    return shapes
-
-
-def published(kind: str, size: dict = TOY) -> dict[str, torch.Tensor]:
+def published(kind: str) -> dict[str, torch.Tensor]:
     """Random weights in a published layout."""
-    return {k: 0.2 * torch.randn(v) for k, v in layout(kind, **size).items()}
+    return {k: v.detach() for k, v in Published(kind).state_dict().items()}
+
+
+def layout(kind: str, **size) -> dict[str, torch.Tensor]:
+    """Names and shapes of a published layout, without memory."""
+    with torch.device('meta'):
+        return Published(kind, **size).state_dict()
 
 
 def convert(state: dict, target: str = 'backbone'):
@@ -158,10 +100,7 @@ def test_what_is_dropped(kind):
 @pytest.mark.parametrize('kind', KINDS)
 def test_base_layout_is_that_of_our_models(kind):
     """At full size: names and shapes of our model, arch recognised by name."""
-    state = {
-        key: torch.empty(shape, device='meta')
-        for key, shape in layout(kind, **BASE).items()
-    }
+    state = layout(kind, **BASE)
     source = describe(state)
     assert (source.arch, source.arch_text) == (ARCHS['base'], "'base'")
     assert (source.in_channels, source.img_size) == (3, 224)
@@ -190,9 +129,8 @@ def test_base_layout_is_that_of_our_models(kind):
 def test_named_archs_are_recognised(name):
     """tiny, small, base and large by their shapes, others as a dict."""
     arch = ARCHS[name]
-    size = dict(widths=arch.embed_dims, depths=arch.depths, tokens=196, decoder=128)
-    shapes = layout('MCMAE', **size).items()
-    source = describe({k: torch.empty(v, device='meta') for k, v in shapes})
+    size = dict(widths=arch.embed_dims, depths=arch.depths, grid=14)
+    source = describe(layout('MCMAE', **size))
     assert source.arch == arch and source.arch_text == repr(name)
     toy = describe(published('MCMAE'))
     assert toy.arch_text == (
