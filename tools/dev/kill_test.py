@@ -84,7 +84,7 @@ def toy_config(folder: Path, data: Path, args: argparse.Namespace) -> Config:
         dict(
             work_dir=str(folder),
             model=dict(
-                backbone=dict(arch=ARCH),
+                backbone=dict(arch=dict(ARCH)),  # _delete_ is taken out
                 neck=dict(decoder_embed_dims=128, decoder_num_heads=4),
             ),
             train_dataloader=dict(
