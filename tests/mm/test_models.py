@@ -227,6 +227,15 @@ def test_a_part_that_contradicts_the_backbone_is_refused(part, key, value):
         MODELS.build(config)
 
 
+@pytest.mark.parametrize('part', ['guidance', 'neck'])
+def test_a_part_that_forgets_the_class_token_is_refused(part):
+    """With a plain ViT the right number is another one."""
+    config = toys.pretrain_config(backbone=VIT)
+    config[part]['num_extra_tokens'] = 0
+    with pytest.raises(DuGIError, match=rf'model\.{part}\.num_extra_tokens=0.* 1:'):
+        MODELS.build(config)
+
+
 def test_what_may_differ_from_the_backbone_may():
     """Heads of the guidance and the image side of the decoder are only defaults."""
     config = toys.pretrain_config()
