@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 
@@ -88,51 +86,6 @@ def test_mask_carries_no_gradient():
     ):
         assert not any(x.requires_grad for x in masking(images))
         assert not any(p.requires_grad for p in masking.parameters())
-
-
-@pytest.mark.parametrize(('height', 'width'), [(64, 64), (48, 80)])
-def test_reference_code_variant(height, width):
-    """Softmax over a frozen embedding, ln, ``argsort(descending)[int(r L):]``."""
-    masking = EntropyMasking(
-        estimator='softmax', keep='lowest', keep_order='score', embed_dims=12
-    )
-    masking.patch_embed.proj.weight.data.normal_(std=0.3)
-    masking.patch_embed.proj.bias.data.normal_()
-    images = torch.randn(2, 3, height, width)
-    weight = masking.patch_embed.proj.weight.double()
-    bias = masking.patch_embed.proj.bias.double()
-    cols = width // 16
-    total = height // 16 * cols
-    got = masking(images).ids_keep
-    for b in range(2):
-        entropy = []
-        for token in range(total):
-            top, left = token // cols * 16, token % cols * 16
-            patch = images[b, :, top : top + 16, left : left + 16].double()
-            logits = [(w * patch).sum().item() for w in weight]
-            logits = [x + y for x, y in zip(logits, bias.tolist(), strict=True)]
-            exps = [math.exp(x - max(logits)) for x in logits]
-            prob = [max(e / sum(exps), 1e-9) for e in exps]
-            entropy.append(-sum(p * math.log(p) for p in prob))
-        order = sorted(range(total), key=entropy.__getitem__, reverse=True)
-        assert got[b].tolist() == order[int(0.75 * total) :]
-
-
-def test_the_embedding_is_saved_as_published():
-    """``patch_embed.proj`` is in the state dict of the softmax variant only."""
-    state = EntropyMasking(estimator='softmax', embed_dims=8).state_dict()
-    assert sorted(state) == ['patch_embed.proj.bias', 'patch_embed.proj.weight']
-    assert state['patch_embed.proj.weight'].shape == (8, 3, 16, 16)
-    assert not EntropyMasking().state_dict()
-
-
-def test_softmax_scores_ignore_autocast():
-    """Mixed precision must not change which tokens are seen."""
-    masking = EntropyMasking(estimator='softmax', embed_dims=32)
-    images = torch.randn(2, 3, 64, 64)
-    want = masking.score(images)
-    with torch.autocast('cpu', dtype=torch.bfloat16):
-        assert torch.equal(masking.score(images), want)
 
 
 @pytest.mark.parametrize(

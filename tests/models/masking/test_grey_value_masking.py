@@ -48,30 +48,6 @@ def test_constant_image_keeps_raster_ranks():
     assert token_mask.ids_keep.tolist() == [[0, 4, 8, 12]]
 
 
-@pytest.mark.parametrize(('rows', 'cols'), [(4, 4), (3, 5)])
-def test_embedding_score_equals_the_slow_ranking(rows, cols):
-    """InfMAE's: ranked by the mean over the channels of a frozen embedding."""
-    masking = GreyValueMasking(score='embedding', embed_dims=8)
-    masking.patch_embed.proj.bias.data.normal_()
-    images = torch.randn(2, 3, rows * 16, cols * 16)
-    weight = masking.patch_embed.proj.weight.double()
-    bias = masking.patch_embed.proj.bias.double()
-    kept = masking(images).ids_keep
-    for b in range(2):
-        scores = []
-        for token in range(rows * cols):
-            top, left = token // cols * 16, token % cols * 16
-            patch = images[b, :, top : top + 16, left : left + 16].double()
-            values = [(w * patch).sum() + c for w, c in zip(weight, bias, strict=True)]
-            scores.append(sum(v.item() for v in values) / 8)
-        assert kept[b].tolist() == slow_choice(scores, 0.75)
-    assert not any(p.requires_grad for p in masking.parameters())
-    assert sorted(masking.state_dict()) == [
-        'patch_embed.proj.bias',
-        'patch_embed.proj.weight',
-    ]
-
-
 def test_score_order_lists_the_kept_tokens_by_brightness():
     """``keep_order='score'`` keeps the same tokens, the darkest first."""
     images = torch.randn(2, 3, 48, 80)
