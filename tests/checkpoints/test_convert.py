@@ -295,7 +295,7 @@ def test_a_fine_tuned_encoder_is_no_pretraining_model():
         ('backbone.bottom_up.', 'roi_heads.x', "below 'backbone.bottom_up.'"),
     ],
 )
-def test_whole_models_are_told_apart(prefix, extra, match):
+def test_full_models_are_told_apart(prefix, extra, match):
     """A model around an encoder is no published file; ours needs no conversion."""
     state = {prefix + k: v for k, v in published('MCMAE').items()}
     with pytest.raises(DuGIError, match=match):

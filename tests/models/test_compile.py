@@ -1,4 +1,4 @@
-"""torch.compile: whole graphs, and the numbers of the plain model."""
+"""torch.compile: one graph each, and the numbers of the plain model."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def test_a_step_is_that_of_fp32(masking, dtype, device):
 
 @pytest.mark.parametrize('dtype', [torch.float64, *HALF], ids=str)
 @pytest.mark.parametrize('masking', MASKINGS)
-def test_a_whole_model_of_another_dtype_trains(masking, dtype):
+def test_a_model_of_another_dtype_trains(masking, dtype):
     """After ``model.to(dtype)`` loss, gradients and reconstruction are those of fp32.
 
     The mask is computed in fp32 whatever the weights are.

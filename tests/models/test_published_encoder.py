@@ -112,7 +112,7 @@ def test_infmae_sees_what_the_released_code_does(tmp_path, order, size):
 @pytest.mark.parametrize('kind', ['InfMAE', 'MCMAE'])
 @torch.no_grad()
 def test_decoders_without_guidance_predict_what_the_released_do(tmp_path, kind, size):
-    """The whole way from an image to predicted pixels."""
+    """All the way from an image to predicted pixels."""
     published = Published(kind)
     model = converted(published, kind, tmp_path)
     images = pictures(3, *size)

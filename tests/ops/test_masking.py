@@ -197,16 +197,16 @@ def test_restore_passes_gradient_to_both_inputs():
 
 
 @pytest.mark.parametrize('scale', [1, 2, 4])
-def test_grid_mask_paints_whole_tokens(scale):
+def test_grid_mask_marks_complete_tokens(scale):
     """One token is ``scale x scale`` cells, 1 where visible."""
     rows, cols = 3, 5
     token_mask = make_token_mask(torch.tensor([[0, 7, 14], [3, 4, 9]]), rows * cols)
-    painted = grid_mask(token_mask, (rows, cols), scale)
-    assert painted.shape == (2, 1, rows * scale, cols * scale)
-    assert painted.dtype == torch.float32
+    marked = grid_mask(token_mask, (rows, cols), scale)
+    assert marked.shape == (2, 1, rows * scale, cols * scale)
+    assert marked.dtype == torch.float32
     for b in range(2):
         kept = token_mask.ids_keep[b].tolist()
         for y in range(rows * scale):
             for x in range(cols * scale):
                 token = y // scale * cols + x // scale
-                assert painted[b, 0, y, x] == float(token in kept)
+                assert marked[b, 0, y, x] == float(token in kept)

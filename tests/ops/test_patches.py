@@ -41,6 +41,6 @@ def test_patchify_layout_and_round_trip(height, width, patch, channels):
     ],
 )
 def test_patch_grid_refuses_broken_patches(shape, match):
-    """An image that is not made of whole patches is refused, with its size."""
+    """An image that is not made of complete patches is refused, with its size."""
     with pytest.raises(DuGIError, match=match):
         patch_grid(torch.zeros(shape), 16)

@@ -42,7 +42,7 @@ def test_merge_undoes_partition(grid, window):
 
 @pytest.mark.parametrize('grid', GRIDS)
 def test_real_tokens(grid):
-    """Exactly the tokens of the grid are real; whole windows need no mask."""
+    """Exactly the tokens of the grid are real; complete windows need no mask."""
     rows, cols = grid
     wanted = [
         [y < rows and x < cols for y in (top, top + 1) for x in (left, left + 1)]
