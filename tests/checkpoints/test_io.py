@@ -155,6 +155,8 @@ def test_damaged_files_are_named(tmp_path, damage, suffix):
     assert '\n' not in str(caught.value)
 
 
+# Torch warns of sparse and of quantized tensors as such.
+@pytest.mark.filterwarnings('ignore::UserWarning')
 @pytest.mark.parametrize(
     ('content', 'match'),
     [
