@@ -26,7 +26,7 @@ def run(monkeypatch, name: str, *arguments) -> None:
     module['main']()
 
 
-def test_pretrain(monkeypatch, capsys, tmp_path):
+def test_pretrain(monkeypatch, capsys, tmp_path, toy_pretrain_model):
     """Both forms are timed; the bound is what their operations allow; all is kept.
 
     With ``--growth`` also at other batch sizes, resolutions and mask ratios.
@@ -35,8 +35,8 @@ def test_pretrain(monkeypatch, capsys, tmp_path):
     run(
         monkeypatch,
         'benchmark_pretrain',
-        *(PRETRAIN, '--batch-size', 2, '--size', 64, '--rounds', 1, '--device', 'cpu'),
-        *('--growth', '--out', out),
+        *(toy_pretrain_model[0], '--batch-size', 2, '--size', 64, '--rounds', 1),
+        *('--device', 'cpu', '--growth', '--out', out),
     )
     figures = json.loads(out.read_text())
     shown = capsys.readouterr().out

@@ -16,60 +16,61 @@ from dugi_mae.errors import DuGIError
 FOLDER = Path(__file__).resolve().parents[2] / 'tools/dev'
 
 
-def run(*flags: object) -> subprocess.CompletedProcess:
-    """Call the tool."""
-    command = [sys.executable, FOLDER / 'fuzz_inputs.py', *map(str, flags)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600)
-
-
 @pytest.mark.slow
 def test_no_damage_hurts():
     """Every case of all six categories ends in success or in a named refusal."""
-    done = run('--cases', 180, '--seed', 1)
+    command = [sys.executable, FOLDER / 'fuzz_inputs.py', '--cases', '180']
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert not done.returncode, done.stdout + done.stderr
     rows = re.findall(r'^(\w+) +(\d+) +(\d+) +(\d+) +(\d+)$', done.stdout, re.M)
     assert [row[0] for row in rows] == [
         *('image', 'mask', 'annotation', 'split', 'checkpoint', 'config', 'all')
     ]
     for _, cases, success, refused, failed in rows:
-        assert int(success) > 0 and int(refused) > 0 and int(failed) == 0
+        assert int(refused) > 0 and int(failed) == 0
         assert int(success) + int(refused) == int(cases)
+    assert int(rows[-1][2]) > 0
 
 
-def test_one_case_can_be_run_again():
+@pytest.fixture
+def tool(monkeypatch):
+    """The tool as a module."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import fuzz_inputs
+
+    return fuzz_inputs
+
+
+def test_one_case_can_be_run_again(tool, tmp_path):
     """The same case does the same twice and keeps its files."""
-    first, second = (run('--category', 'split', '--case', 3) for _ in range(2))
-    notes = [
-        re.search(r'split 3: .*', done.stdout + done.stderr)[0]
-        for done in (first, second)
-    ]
-    assert notes[0] == notes[1]
-    folder = Path(re.search('files: (.*)', first.stdout)[1])
-    assert (folder / 'split-3/set/train.txt').is_file()
+    first, second = (
+        tool.run_case(tool.Case(0, 'split', 3, tmp_path / name)) for name in 'ab'
+    )
+    assert first.notes == second.notes
+    lists = [tmp_path / name / 'set/train.txt' for name in 'ab']
+    assert lists[0].read_bytes() == lists[1].read_bytes()
 
 
 @pytest.mark.parametrize(
     'flags, message',
-    [(('--case', 3), 'name it with --category'), (('--cases', 0), 'at least 1')],
+    [(('--case', '3'), 'name it with --category'), (('--cases', '0'), 'at least 1')],
 )
-def test_flags_that_do_not_go_together(flags, message):
+def test_flags_that_do_not_go_together(tool, monkeypatch, flags, message):
     """They are named in one line."""
-    done = run(*flags)
-    assert done.returncode and message in done.stderr
-    assert 'Traceback' not in done.stderr
+    monkeypatch.setattr(sys, 'argv', ['fuzz_inputs.py', *flags])
+    with pytest.raises(DuGIError, match=message):
+        tool.main()
 
 
 @pytest.fixture
-def fuzzer(monkeypatch, tmp_path):
-    """The tool as a module, and a case of a target of one's own."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    import fuzz_inputs
+def fuzzer(monkeypatch, tmp_path, tool):
+    """Outcome of a case with a target of one's own."""
 
     def outcome(target):
-        monkeypatch.setitem(fuzz_inputs.CATEGORIES, 'image', target)
-        case = fuzz_inputs.Case(0, 'image', 0, tmp_path / 'case')
-        results = fuzz_inputs.map_despite_crashes(fuzz_inputs.run_case, [case], 1, 3)
-        return fuzz_inputs.as_outcome(next(results)[1], 3)
+        monkeypatch.setitem(tool.CATEGORIES, 'image', target)
+        case = tool.Case(0, 'image', 0, tmp_path / 'case')
+        results = tool.map_despite_crashes(tool.run_case, [case], 1, 3)
+        return tool.as_outcome(next(results)[1], 3)
 
     return outcome
 
