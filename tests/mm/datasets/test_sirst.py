@@ -165,7 +165,7 @@ def test_one_folder_of_the_prefix(v1):
                 root / 'images/Misc_2.gif'
             ),
             {},
-            r'Misc_2 of .* \(found Misc_2\.gi\): .* PNG, JPEG or TIFF',
+            r'Misc_2 of .* \(found Misc_2\.gif\): .* PNG, JPEG or TIFF',
         ),
         (
             lambda root: (root / 'masks/Misc_2_pixels0.png').unlink(),
