@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
 from numpy import ndarray
 
 from dugi_mae.errors import DuGIError, check_range
+from dugi_mae.mm.transforms.base import Transform
 
 
 @TRANSFORMS.register_module()
-class InfraredBrightnessContrast(BaseTransform):
+class InfraredBrightnessContrast(Transform):
     """Shift all grey values, then stretch them, each with probability one half.
 
     What mmseg's ``PhotoMetricDistortion`` does to grey images; that one takes three
@@ -57,9 +57,3 @@ class InfraredBrightnessContrast(BaseTransform):
             factor = np.random.uniform(*self.contrast_range)
         results['img'] = self.change(results['img'], factor, shift)
         return results
-
-    def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}(brightness_delta={self.brightness_delta}, '
-            f'contrast_range={self.contrast_range})'
-        )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
 from numpy import ndarray
 from scipy import ndimage
 
 from dugi_mae.errors import check_range
+from dugi_mae.mm.transforms.base import Transform
 from dugi_mae.mm.transforms.target_crop import find_targets
 
 #: Pixels around a target from which its background is taken.
@@ -36,7 +36,7 @@ def _excess(image: ndarray, target: ndarray) -> ndarray:
 
 
 @TRANSFORMS.register_module()
-class SmallTargetCopyPaste(BaseTransform):
+class SmallTargetCopyPaste(Transform):
     """Add copies of an image's targets at places without any.
 
     What is copied is the difference between a target and the median of its
@@ -128,9 +128,3 @@ class SmallTargetCopyPaste(BaseTransform):
             image = np.rint(image)
         results['img'], results['gt_seg_map'] = image.astype(dtype), mask
         return results
-
-    def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}(prob={self.prob}, max_copies={self.max_copies}, '
-            f'max_side={self.max_side})'
-        )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from mmengine.registry import TRANSFORMS
 from scipy import ndimage
 
 from dugi_mae.errors import DuGIError, check_range
+from dugi_mae.mm.transforms.base import Transform
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 #: Side in pixels of the square into which clutter that looks like a target fits.
@@ -74,7 +74,7 @@ def draw_clutter(image: np.ndarray, mask: np.ndarray) -> tuple[slice, slice] | N
 
 
 @TRANSFORMS.register_module()
-class SmallTargetCrop(BaseTransform):
+class SmallTargetCrop(Transform):
     """Crop around a target, around clutter or anywhere.
 
     With probability ``prob`` the crop holds one complete target, picked at
@@ -134,9 +134,3 @@ class SmallTargetCrop(BaseTransform):
             results[key] = results[key][rows, cols]
         results['img_shape'] = results['img'].shape[:2]
         return results
-
-    def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}(crop_size={self.crop_size}, prob={self.prob}, '
-            f'clutter_prob={self.clutter_prob})'
-        )

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
 from dugi_mae.annotations.label_maps import binary_mask
 from dugi_mae.errors import DuGIError, check_choice
 from dugi_mae.images.reading import decode
+from dugi_mae.mm.transforms.base import Transform
 from dugi_mae.mm.transforms.loading import read_file
 
 
 @TRANSFORMS.register_module()
-class LoadTargetMask(BaseTransform):
+class LoadTargetMask(Transform):
     """Load a binary mask: whatever is not black is target.
 
     Masks come as 1-bit, 0/1, 0/255 and with several channels. mmseg's own loader would
@@ -61,6 +61,3 @@ class LoadTargetMask(BaseTransform):
         results['gt_seg_map'] = mask
         results.setdefault('seg_fields', []).append('gt_seg_map')
         return results
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(on_mismatch={self.on_mismatch!r})'

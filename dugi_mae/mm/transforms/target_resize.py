@@ -7,12 +7,12 @@ from functools import partial
 
 import cv2
 import numpy as np
-from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from mmengine.registry import TRANSFORMS
 from numpy import ndarray
 
 from dugi_mae.errors import DuGIError, check_range
+from dugi_mae.mm.transforms.base import Transform
 from dugi_mae.mm.transforms.target_crop import find_targets
 
 
@@ -46,7 +46,7 @@ def resize_mask(mask: ndarray, size: tuple[int, int]) -> ndarray:
 
 
 @TRANSFORMS.register_module()
-class SmallTargetResize(BaseTransform):
+class SmallTargetResize(Transform):
     """Resize by a random factor that is limited by the smallest target of the image.
 
     The factor is drawn evenly from ``scale_range``, cut so that no target is left with
@@ -102,9 +102,3 @@ class SmallTargetResize(BaseTransform):
         results['img_shape'] = size
         results['scale_factor'] = size[1] / width, size[0] / height
         return results
-
-    def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}(scale_range={self.scale_range}, '
-            f'min_target={self.min_target})'
-        )

@@ -13,6 +13,7 @@ from dugi_mae.mm.transforms import InfraredBrightnessContrast
 def draws(channels: int, dtype=np.uint8, number: int = 400, **kwargs) -> np.ndarray:
     """What becomes of the grey values 0 to 255, ``(number, 256, channels)``."""
     step = TRANSFORMS.build(dict(type='InfraredBrightnessContrast', **kwargs))
+    assert repr(step).startswith('InfraredBrightnessContrast(brightness_delta=32, con')
     image = np.arange(256).astype(dtype)[None, :, None].repeat(channels, axis=2)
     given = image.copy()
     made = [step(dict(img=image))['img'] for _ in range(number)]
