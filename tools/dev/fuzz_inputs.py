@@ -40,7 +40,7 @@ from fuzz.trial import Trial
 from processes import Crash, map_despite_crashes
 from tqdm import tqdm
 
-from dugi_mae.cli import run_cli
+from dugi_mae.cli import at_least
 from dugi_mae.errors import DuGIError
 
 CATEGORIES: dict[str, Callable[[Trial], None]] = dict(
@@ -73,14 +73,6 @@ class Outcome(NamedTuple):
     error: str = ''
 
 
-def limit_memory() -> None:
-    """Let what asks for too much fail instead of the machine."""
-    pages = int(Path('/proc/self/statm').read_text().split()[0])
-    most = pages * resource.getpagesize() + MEMORY
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
-
-
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
     """Send what libraries write to the terminal, C code included, to nowhere."""
@@ -101,24 +93,28 @@ def run_case(case: Case) -> Outcome:
     torch.manual_seed(rng.getrandbits(32))
     case.folder.mkdir(parents=True)
     trial = Trial(rng, case.folder, [str(case.folder)])
-    error = ''
+    status, error = 'success', ''
     try:
         with silence():
             CATEGORIES[case.category](trial)
-        status = 'success'
     except DuGIError as refusal:
-        error, status = str(refusal), 'refused'
+        status, error = 'refused', str(refusal)
         if '\n' in error or not any(name in error for name in trial.names):
             error = f'no line that names one of {trial.names}: {error}'
             status = 'failed'
     except BaseException:
-        error, status = traceback.format_exc(), 'failed'
+        status, error = 'failed', traceback.format_exc()
     return Outcome(status, '; '.join(trial.notes), error)
 
 
 def serve_case(case: Case) -> Outcome:
     """Run one case in a process of its own kind, which may crash."""
-    limit_memory()
+    # What asks for too much memory is to fail instead of the machine.
+    pages = int(Path('/proc/self/statm').read_text().split()[0])
+    most = pages * resource.getpagesize() + MEMORY
+    resource.setrlimit(
+        resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1])
+    )
     return run_case(case)
 
 
@@ -126,9 +122,9 @@ def as_outcome(result: Outcome | Crash, timeout: float) -> Outcome:
     """What came of a case, if only that its process ended."""
     if isinstance(result, Outcome):
         return result
-    if result.timed_out:
-        return Outcome('failed', '', f'no end after {timeout:g} s')
-    return Outcome('failed', '', f'the process ended (exit code {result.code})')
+    end = f'no end after {timeout:g} s'
+    code = f'the process ended (exit code {result.code})'
+    return Outcome('failed', '', end if result.timed_out else code)
 
 
 def parse_args() -> argparse.Namespace:
@@ -136,77 +132,64 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--cases', type=int, default=2000, help='in all')
+    parser.add_argument('--cases', type=at_least(1), default=2000, help='in all')
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--jobs', type=int, default=1, help='processes')
+    parser.add_argument('--jobs', type=at_least(1), default=1, help='processes')
     parser.add_argument('--timeout', type=float, default=60, help='seconds a case')
     parser.add_argument('--category', choices=CATEGORIES, help='this one alone')
     parser.add_argument(
         '--case', type=int, help='this one alone; its files are kept and named'
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.case is not None and args.category is None:
+        parser.error('--case is a number in one category: name it with --category')
+    return args
 
 
 def choose_cases(args: argparse.Namespace, folder: Path) -> list[Case]:
-    """The cases that the flags ask for, evenly of all categories.
-
-    Raises:
-        DuGIError: If the flags do not go together.
-    """
-    if args.case is not None and args.category is None:
-        raise DuGIError('--case is a number in one category: name it with --category')
-    if args.jobs < 1 or args.cases < 1:
-        raise DuGIError('--jobs and --cases must be at least 1')
-    categories = [args.category] if args.category else list(CATEGORIES)
-    numbers = [args.case] if args.case is not None else None
-    return [
-        Case(args.seed, name, number, folder / f'{name}-{number}')
-        for place, name in enumerate(categories)
-        for number in numbers
-        or range((args.cases + len(categories) - 1 - place) // len(categories))
-    ]
+    """The cases that the flags ask for, evenly of all categories."""
+    names = [args.category] if args.category else list(CATEGORIES)
+    cases = [(names[i % len(names)], i // len(names)) for i in range(args.cases)]
+    if args.case is not None:
+        cases = [(args.category, args.case)]
+    return [Case(args.seed, *case, folder / '{}-{}'.format(*case)) for case in cases]
 
 
 def print_table(outcomes: dict[Case, Outcome]) -> None:
     """Count by category and status."""
     counts = Counter((case.category, out.status) for case, out in outcomes.items())
-    rows = [
-        (name, *(counts[name, status] for status in STATUSES))
-        for name in CATEGORIES
-        if any(counts[name, status] for status in STATUSES)
-    ]
-    rows.append(('all', *(sum(row[i] for row in rows) for i in (1, 2, 3))))
+    counts += Counter(('all', out.status) for out in outcomes.values())
     print(f'{"category":<12}{"cases":>8}{"success":>9}{"refused":>9}{"failed":>8}')
-    for name, *numbers in rows:
-        success, refused, failed = numbers
-        print(f'{name:<12}{sum(numbers):>8}{success:>9}{refused:>9}{failed:>8}')
+    for name in (*CATEGORIES, 'all'):
+        found = [counts[name, status] for status in STATUSES]
+        if any(found):
+            success, refused, failed = found
+            print(f'{name:<12}{sum(found):>8}{success:>9}{refused:>9}{failed:>8}')
 
 
 def main() -> None:
     """Run the cases, print each failure and the counts."""
     args = parse_args()
+    alone = args.case is not None
     with tempfile.TemporaryDirectory(prefix='fuzz-') as name:
-        folder = (
-            Path(tempfile.mkdtemp('-fuzz')) if args.case is not None else Path(name)
-        )
+        folder = Path(tempfile.mkdtemp('-fuzz') if alone else name)
         cases = choose_cases(args, folder)
         results = map_despite_crashes(serve_case, cases, args.jobs, args.timeout)
         outcomes = {}
         for case, result in tqdm(results, 'cases', len(cases)):
             outcome = outcomes[case] = as_outcome(result, args.timeout)
-            if outcome.status == 'failed' or args.case is not None:
+            if outcome.status == 'failed' or alone:
                 tqdm.write(
                     f'{case.category} {case.number}: {outcome.status} '
                     f'({outcome.notes})\n{outcome.error}\nagain: python '
                     f'tools/dev/fuzz_inputs.py --seed {case.seed} --category '
                     f'{case.category} --case {case.number}\n'
                 )
-    if args.case is not None:
+    if alone:
         print(f'files: {folder}')
     print_table(outcomes)
-    if any(outcome.status == 'failed' for outcome in outcomes.values()):
-        sys.exit(1)
+    sys.exit(any(outcome.status == 'failed' for outcome in outcomes.values()))
 
 
 if __name__ == '__main__':
-    run_cli(main)
+    main()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.registry import DefaultScope
 
-from dugi_mae.converters import flir, hit_uav, llvip, m3fd
+from dugi_mae.converters import hit_uav, m3fd
 from dugi_mae.converters.splits import read_names
 from dugi_mae.mm.datasets.pretrain import InfraredPretrainDataset
 from dugi_mae.mmdet import InfraredCocoDataset, InfraredCocoMetric
@@ -50,27 +50,24 @@ def coco_content() -> dict:
     )
 
 
-def _damaged_json(trial: Trial, content: dict) -> bytes:
+def _damaged(trial: Trial, content: dict | str) -> bytes:
+    """JSON of a dict or the text of an XML file, damaged."""
+    is_json = isinstance(content, dict)
     if trial.rng.random() < 0.25:
-        return trial.noted(edit_bytes(json.dumps(content).encode(), trial.rng))
-    return trial.noted(edit_json(content, trial.rng))
-
-
-def _damaged_xml(trial: Trial, text: str) -> bytes:
-    if trial.rng.random() < 0.25:
+        text = json.dumps(content) if is_json else content
         return trial.noted(edit_bytes(text.encode(), trial.rng))
-    return trial.noted(edit_xml(text, trial.rng))
+    return trial.noted((edit_json if is_json else edit_xml)(content, trial.rng))
 
 
-def _write_images(trial: Trial, folder: str, names: str, ending: str = 'png') -> None:
+def _write_images(trial: Trial, folder: str, names: str) -> None:
     for name in names:
         image = noise(trial.rng, *SIZE[::-1])
-        trial.write(f'set/{folder}/{name}.{ending}', encode(ending, image))
+        trial.write(f'set/{folder}/{name}.png', encode('png', image))
 
 
 def _coco_dataset(trial: Trial, root: Path) -> None:
     _write_images(trial, 'images', 'ab')
-    path = trial.write('set/a.json', _damaged_json(trial, coco_content()))
+    path = trial.write('set/a.json', _damaged(trial, coco_content()))
     masks = trial.rng.random() < 0.3
     classes = trial.rng.choice((None, dict(classes=('person', 'car'))))
     with DefaultScope.overwrite_default_scope('mmdet'):
@@ -109,41 +106,22 @@ def _hit_uav(trial: Trial, root: Path) -> None:
     ]
     _write_images(trial, 'normal_json/train', 'ab')
     path = 'set/normal_json/annotations/train.json'
-    trial.write(path, _damaged_json(trial, content))
+    trial.write(path, _damaged(trial, content))
     hit_uav.convert(root, trial.folder / 'out')
-
-
-def _flir(trial: Trial, root: Path) -> None:
-    content = coco_content()
-    content['categories'].append(dict(id=9, name='bicycle'))
-    _write_images(trial, 'train', 'ab')
-    path = 'set/train/thermal_annotations.json'
-    trial.write(path, _damaged_json(trial, content))
-    flir.convert(root, trial.folder / 'out')
 
 
 def _m3fd(trial: Trial, root: Path) -> None:
     _write_images(trial, 'Ir', 'abcde')
     good = VOC.format('People', 'Car')
     for name in 'abcde':
-        text = _damaged_xml(trial, good) if name == 'c' else good.encode()
+        text = _damaged(trial, good) if name == 'c' else good.encode()
         trial.write(f'set/Annotation/{name}.xml', text)
     m3fd.convert(root, trial.folder / 'out')
 
 
-def _llvip(trial: Trial, root: Path) -> None:
-    for split, name in dict(train='a', test='b').items():
-        _write_images(trial, f'infrared/{split}', name, 'jpg')
-        text = _damaged_xml(trial, VOC.format('person', 'dog'))
-        trial.write(f'set/Annotations/{name}.xml', text)
-    llvip.convert(root, trial.folder / 'out')
-
-
 def fuzz_annotation(trial: Trial) -> None:
     """Train on, score or convert a set with a damaged JSON or XML file."""
-    read = trial.rng.choice(
-        (_coco_dataset, _coco_dataset, _hit_uav, _flir, _m3fd, _llvip)
-    )
+    read = trial.rng.choice((_coco_dataset, _coco_dataset, _hit_uav, _m3fd))
     trial.notes.append(read.__name__[1:])
     trial.names.append("split '")  # what a converter calls a list that it makes
     read(trial, trial.folder / 'set')

@@ -17,7 +17,7 @@ from mmengine.registry import DefaultScope
 from torch.utils.data import Dataset
 from verify import check_image
 
-from dugi_mae.converters import irstd1k, mfnet, msrs
+from dugi_mae.converters import irstd1k, msrs
 from dugi_mae.mm.datasets.pretrain import InfraredPretrainDataset
 from dugi_mae.mm.metrics.small_target_metric import SmallTargetMetric
 from dugi_mae.mm.transforms import LoadInfraredImage
@@ -29,13 +29,8 @@ SIZE = (48, 40)  # width, height
 ENDINGS = ('png', 'jpg', 'bmp', 'tif', 'tiff', 'webp')
 LOADERS = (
     *(dict(), dict(channels=1), dict(normalizer='minmax'), dict(normalizer='clahe')),
-    *(
-        dict(channel=0),
-        dict(channel=3),
-        dict(to_float32=True),
-        dict(invalid=(0, 65535)),
-    ),
-    dict(normalizer=dict(type='fixed', lo=6700, hi=7100)),
+    *(dict(channel=0), dict(channel=3), dict(to_float32=True)),
+    *(dict(invalid=(0, 65535)), dict(normalizer=dict(type='fixed', lo=6700, hi=7100))),
 )
 
 
@@ -111,11 +106,7 @@ def read_all(dataset: Dataset) -> list[dict]:
 
 
 def _write_pairs(
-    trial: Trial,
-    names: dict[str, str],
-    folders: tuple[str, str],
-    white: int = 1,
-    channels: int = 1,
+    trial: Trial, names: dict[str, str], folders: tuple[str, str], white: int = 1
 ) -> None:
     """Write images and masks of which one is damaged, seldom with its image.
 
@@ -124,24 +115,17 @@ def _write_pairs(
         names: Names of images to those of their masks, below the folders.
         folders: Of the images and of the masks.
         white: Value of the target.
-        channels: Of the images.
     """
     rng = trial.rng
     victim = rng.choice(list(names))
     for name, label_name in names.items():
-        image = noise(rng, *SIZE[::-1])
-        if channels == 4:
-            image = np.dstack([image] * 3 + [255 - image])
         mask = (noise(rng, *SIZE[::-1]) > 250).astype(np.uint8) * white
-        contents = [encode('png', image), encode('png', mask)]
+        image, label = encode('png', noise(rng, *SIZE[::-1])), encode('png', mask)
         if name == victim:
-            contents[1] = damaged_image(trial, contents[1])
-            if rng.random() < 0.2:
-                contents[0] = damaged_image(trial, contents[0])
-        for folder, stem, content in zip(
-            folders, (name, label_name), contents, strict=True
-        ):
-            trial.write(f'set/{folder}/{stem}.png', content)
+            label = damaged_image(trial, label)
+            image = damaged_image(trial, image) if rng.random() < 0.2 else image
+        trial.write(f'set/{folders[0]}/{name}.png', image)
+        trial.write(f'set/{folders[1]}/{label_name}.png', label)
 
 
 def _score(metric: BaseMetric, samples: list[dict], classes: tuple[str, ...]) -> None:
@@ -166,18 +150,14 @@ def _sirst(trial: Trial, root: Path) -> None:
     _score(SmallTargetMetric(), samples, ('background', 'target'))
 
 
-def _index_png(trial: Trial, root: Path) -> None:
+def _label_map(trial: Trial, root: Path) -> None:
     _write_pairs(trial, dict(a='a', b='b'), ('images', 'labels'))
     steps = ('LoadInfraredImage', 'LoadAnnotations', 'PackSegInputs')
-    classes = ('other', 'car')
-    dataset = LabelMapDataset(
-        str(root),
-        metainfo=dict(classes=classes),
-        pipeline=[dict(type=step) for step in steps],
-    )
-    samples = read_all(dataset)
+    classes, pipeline = ('other', 'car'), [dict(type=step) for step in steps]
+    data = LabelMapDataset(str(root), metainfo=dict(classes=classes), pipeline=pipeline)
+    samples = read_all(data)
     for sample in samples:
-        assert set(sample['data_samples'].gt_sem_seg.data.unique().tolist()) <= {
+        assert {*sample['data_samples'].gt_sem_seg.data.unique().tolist()} <= {
             0,
             1,
             255,
@@ -195,24 +175,15 @@ def _irstd1k(trial: Trial, root: Path) -> None:
 
 def _msrs(trial: Trial, root: Path) -> None:
     for split, name in dict(train='1D', test='2N').items():
-        folders = (f'{split}/ir', f'{split}/Segmentation_labels')
-        _write_pairs(trial, {name: name}, folders)
+        _write_pairs(
+            trial, {name: name}, (f'{split}/ir', f'{split}/Segmentation_labels')
+        )
     msrs.convert(root, trial.folder / 'out', subset=True)
-
-
-def _mfnet(trial: Trial, root: Path) -> None:
-    names = dict(a='a', b='b', c='c')
-    _write_pairs(trial, names, ('images', 'labels'), channels=4)
-    for split, name in dict(train='a', val='b', test='c').items():
-        trial.write(f'set/{split}.txt', name.encode())
-    mfnet.convert(root, trial.folder / 'out')
 
 
 def fuzz_mask(trial: Trial) -> None:
     """Train on, score or convert a set with a damaged mask or label map."""
-    read = trial.rng.choice(
-        (_sirst, _sirst, _index_png, _index_png, _irstd1k, _msrs, _mfnet)
-    )
+    read = trial.rng.choice((_sirst, _sirst, _label_map, _label_map, _irstd1k, _msrs))
     trial.notes.append(read.__name__[1:])
     with DefaultScope.overwrite_default_scope('mmseg'):
         read(trial, trial.folder / 'set')
