@@ -13,7 +13,6 @@ config. What comes after the name goes to the tool: ``host_tool.py --host HOST N
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib.util
 import runpy
 import sys
@@ -21,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dugi_mae.cli import read_config, run_cli
-from dugi_mae.errors import DuGIError
+from dugi_mae.errors import DuGIError, check_choice
 
 HOSTS = ('mmdet', 'mmseg', 'mmpretrain')
 #: Ours, because the hosts' need an unsafe load or know nothing of our checkpoints.
@@ -54,10 +53,9 @@ def tools_of(host: str) -> dict[str, Path]:
     folder = Path(spec.origin).parent / '.mim' / 'tools'
     files = sorted(folder.rglob('*.py'), key=lambda p: len(p.parts), reverse=True)
     # Of two files of one name the one further up counts: mot/browse_dataset.py is not
-    # what `browse_dataset` means.
+    # what `browse_dataset` means. mmseg has a second one as deep as the first.
+    files += [file for file in files if file.parent.name == 'analysis_tools']
     tools = {file.stem: file for file in files}
-    # mmseg has a second browse_dataset as deep as the first.
-    tools |= {f.stem: f for f in files if f.parent.name == 'analysis_tools'}
     return {name: tools[name] for name in sorted(tools) if name not in OURS}
 
 
@@ -71,8 +69,7 @@ def host_of(arguments: Sequence[str]) -> str:
     if config is None:
         raise DuGIError('no config among the arguments: name --host before the tool')
     host = read_config(config).get('default_scope')
-    if host not in HOSTS:
-        raise DuGIError(f'{config} has default_scope={host!r}: name --host')
+    check_choice(f'default_scope of {config}', host, HOSTS)
     return host
 
 
@@ -87,10 +84,7 @@ def find_tool(name: str, host: str) -> Path:
     tools = tools_of(host)
     if not tools:
         raise DuGIError(f'{host} is not installed or ships no tools: see README.md')
-    if name not in tools:
-        near = difflib.get_close_matches(name, tools, n=1)
-        hint = f'did you mean {near[0]}?' if near else 'see host_tool.py --list'
-        raise DuGIError(f'{host} has no tool {name}: {hint}')
+    check_choice(f'tool of {host}', name, tools)
     return tools[name]
 
 
@@ -103,8 +97,7 @@ def main() -> None:
         return
     if args.name is None:
         raise DuGIError('name a tool: see host_tool.py --list')
-    host = args.host or host_of(args.arguments)
-    tool = find_tool(args.name, host)
+    tool = find_tool(args.name, args.host or host_of(args.arguments))
     sys.argv = [str(tool), *args.arguments]
     # As for a script: some tools import their neighbours.
     sys.path.insert(0, str(tool.parent))

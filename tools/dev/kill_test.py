@@ -151,36 +151,36 @@ def unfinished(folder: Path) -> list[Path]:
     return list(folder.glob(f'.*.pth.*{TEMPORARY_SUFFIX}'))
 
 
-def ended(child: int) -> bool:
-    """Whether a child has come to its end; raises if that was an error."""
+def check_running(child: int) -> None:
+    """Exit with an error where a child has come to its end."""
     pid, status = os.waitpid(child, os.WNOHANG)
-    if pid and status:
-        raise RuntimeError('a training failed: see output.log')
-    return bool(pid)
+    if pid:
+        sys.exit(f'the training ended before the last kill (status {status})')
 
 
-def kill(child: int, folder: Path, in_write: bool, chance: random.Random) -> bool:
-    """Wait for the moment and kill; returns whether the child was still running."""
-    before = len(read_record(folder))
+def wait_for_end(child: int, folder: Path) -> None:
+    """Wait for a training; exit with its output where it fails."""
+    if os.waitpid(child, 0)[1]:
+        sys.exit((folder / 'output.log').read_text())
+
+
+def kill(child: int, folder: Path, in_write: bool, chance: random.Random) -> None:
+    """Wait for the moment and kill."""
     # A write is awaited after some progress, else nothing would ever be saved.
-    wanted = before + chance.randrange(1, 2 * ITERS_PER_EPOCH)
+    wanted = len(read_record(folder)) + chance.randrange(1, 2 * ITERS_PER_EPOCH)
     while len(read_record(folder)) < wanted:
-        if ended(child):
-            return False
+        check_running(child)
         time.sleep(0.002)
     if in_write:
         for path in unfinished(folder):
             path.unlink(missing_ok=True)
     delay = chance.uniform(0, 0.002 if in_write else 0.1)
     while in_write and not unfinished(folder):
-        if ended(child):
-            return False
+        check_running(child)
     time.sleep(delay)
-    if ended(child):
-        return False
+    check_running(child)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return True
 
 
 def same(first: object, second: object) -> bool:
@@ -207,55 +207,41 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Train twice, once in peace, and compare."""
+    """Train twice, once without kills, and compare."""
     args = parse_args()
     chance = random.Random(args.seed)
     with enable_safe_loading(), tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data = write_dataset(folder / 'data', 24, height=64, width=64).unlabeled
-        peace, war = folder / 'peace', folder / 'war'
-        _, status = os.waitpid(start(toy_config(peace, data, args)), 0)
-        if status:
-            sys.exit((peace / 'output.log').read_text())
-        kills, in_write, resumes = 0, 0, 0
-        config = toy_config(war, data, args)
-        child = start(config)
-        with tqdm(total=args.kills, desc='kills') as bar:
-            while kills < args.kills:
-                if not kill(child, war, kills % 2 == 0, chance):
-                    sys.exit(f'the run ended after {kills} kills: see {args}')
-                kills += 1
-                in_write += bool(unfinished(war))
-                bar.update()
-                child = start(config)
-                resumes += 1
-        _, status = os.waitpid(child, 0)
-        if status:
-            sys.exit((war / 'output.log').read_text())
-        report(peace, war, kills, in_write, resumes)
+        alone, killed = folder / 'alone', folder / 'killed'
+        wait_for_end(start(toy_config(alone, data, args)), alone)
+        in_write, config = 0, toy_config(killed, data, args)
+        for number in tqdm(range(args.kills), 'kills'):
+            kill(start(config), killed, number % 2 == 0, chance)
+            in_write += bool(unfinished(killed))
+        wait_for_end(start(config), killed)
+        print(f'kills: {args.kills}, of which inside a checkpoint write: {in_write}')
+        print(f'resumes: {args.kills}')
+        compare(alone, killed)
 
 
-def report(peace: Path, war: Path, kills: int, in_write: int, resumes: int) -> None:
+def compare(alone: Path, killed: Path) -> None:
     """Print the counts; exit with an error where the two runs differ."""
-    left_alone, killed = read_record(peace), read_record(war)
-    losses = dict(left_alone)
-    wrong = [i for i, loss in killed if loss != losses[i]]
-    last = (peace / 'last_checkpoint').read_text().replace(str(peace), '').strip('/')
-    first, second = (read_checkpoint(run / last) for run in (peace, war))
+    entries, losses = read_record(killed), dict(read_record(alone))
+    wrong = [i for i, loss in entries if loss != losses[i]]
+    last = Path((alone / 'last_checkpoint').read_text()).name
+    first, second = (read_checkpoint(run / last) for run in (alone, killed))
     parts = ('state_dict', 'optimizer', 'param_schedulers')
     different = [part for part in parts if not same(first[part], second[part])]
-    print(f'kills: {kills}, of which inside a checkpoint write: {in_write}')
-    print(f'resumes: {resumes}')
     print(
-        f'iterations: {len(left_alone)} to do, {len(killed)} done, '
-        f'{len(killed) - len(left_alone)} lost and done again'
+        f'iterations: {len(losses)} to do, {len(entries)} done, '
+        f'{len(entries) - len(losses)} lost and done again'
     )
     print(f'losses that differ from the uninterrupted run: {len(wrong)}')
     print(
         f'parts of the final checkpoint that differ: {", ".join(different) or "none"}'
     )
-    if wrong or different:
-        sys.exit(1)
+    sys.exit(bool(wrong or different))
 
 
 if __name__ == '__main__':
