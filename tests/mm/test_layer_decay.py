@@ -85,33 +85,6 @@ def test_learning_rates_by_level(segmentor, rate):
     assert all(found[n]['lr'] == LR for n in head)
 
 
-def test_rates_never_fall_towards_the_output(segmentor):
-    """The later the level, the larger the rate."""
-    found = groups(segmentor, layer_decay_rate=0.7)
-    rates = {}
-    for name, group in found.items():
-        rates.setdefault(level_of(name), set()).add(group['lr'])
-    ordered = [rates[level] for level in sorted(rates)]
-    assert all(len(r) == 1 for r in ordered)
-    values = [r.pop() for r in ordered]
-    assert len(values) == 5
-    assert values == sorted(values)
-    assert len(set(values)) == 5
-
-
-def test_vectors_and_positions_are_not_decayed(segmentor):
-    """Norms, biases and the position embedding have no weight decay, kernels have."""
-    found = groups(segmentor, layer_decay_rate=0.75)
-    kinds = {'plain': 0, 'kernel': 0}
-    for name, p in segmentor.named_parameters():
-        if not p.requires_grad and name not in found:
-            continue
-        plain = p.dim() == 1 or name.endswith('pos_embed')
-        kinds['plain' if plain else 'kernel'] += 1
-        assert found[name]['weight_decay'] == (0 if plain else DECAY), name
-    assert min(kinds.values()) > 5
-
-
 def test_a_trained_position_embedding_is_not_decayed():
     """Even when positions are trained they are not pulled to zero."""
     model = nn.Module()
@@ -120,29 +93,6 @@ def test_a_trained_position_embedding_is_not_decayed():
     group = groups(model, 'mmpretrain', layer_decay_rate=0.5)['backbone.pos_embed']
     assert group['weight_decay'] == 0
     assert group['lr'] == pytest.approx(LR * 0.5**4)
-
-
-def test_custom_keys_multiply_the_scale(segmentor):
-    """``lr_mult`` and ``decay_mult`` of mmengine work on top of the layer's scale."""
-    found = groups(
-        segmentor,
-        layer_decay_rate=0.5,
-        custom_keys={
-            'decode_head': dict(lr_mult=10.0),
-            'backbone.blocks3.1': dict(lr_mult=0.1, decay_mult=2.0),
-        },
-    )
-    for name, p in segmentor.named_parameters():
-        if not p.requires_grad:
-            continue
-        mult = 1.0
-        if name.startswith('decode_head'):
-            mult = 10.0
-        elif name.startswith('backbone.blocks3.1'):
-            mult = 0.1
-            assert found[name]['weight_decay'] == pytest.approx(2 * DECAY), name
-        want = LR * mult * 0.5 ** (4 - level_of(name))
-        assert found[name]['lr'] == pytest.approx(want), name
 
 
 @pytest.mark.parametrize(

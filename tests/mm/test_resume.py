@@ -62,9 +62,10 @@ def test_the_newest_whole_one_replaces_a_damaged_one(work_dir, damage, log):
     assert log == [f'{last} is damaged or gone: continuing from {before}']
 
 
-def test_a_damaged_note(work_dir):
-    """Bytes that are no text in last_checkpoint are like a file that is gone."""
-    (work_dir / 'last_checkpoint').write_bytes(b'\xff\xfe\0 epoch')
+@pytest.mark.parametrize('note', [b'', b'\xff\xfe\0 epoch'])
+def test_a_damaged_note(work_dir, note):
+    """A last_checkpoint that was cut short or is no text is like one that is gone."""
+    (work_dir / 'last_checkpoint').write_bytes(note)
     assert find_checkpoint(work_dir) == str(work_dir / 'epoch_10.pth')
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import torch
+import toys
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -36,14 +35,6 @@ class Record(Hook):
         self.files += [sample.img_path for sample in data_batch['data_samples']]
         if runner.iter == self.stop:
             raise KeyboardInterrupt
-
-
-def write_images(folder: Path, count: int) -> None:
-    """Small images of noise."""
-    folder.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.RandomState(0).randint(0, 256, (count, 32, 32)).astype(np.uint8)
-    for number, image in enumerate(pixels):
-        cv2.imwrite(str(folder / f'good_{number:03}.png'), image)
 
 
 def reported(runner: Runner) -> dict[str, str]:
@@ -114,7 +105,7 @@ def test_one_percent_of_bad_files(tmp_path, make_runner, write_bad_images, read_
     With 0 and 2 workers; batches stay full and the losses are the same.
     """
     data, kinds = tmp_path / 'data', ('empty.png', 'cut.jpg', 'text.png', 'bomb.png')
-    write_images(data, 495)
+    toys.write_images(data, 495)
     bad = write_bad_images(data)
     for name in set(bad) - {*kinds, 'nan.tiff'}:
         (data / name).unlink()
@@ -132,7 +123,7 @@ def test_one_percent_of_bad_files(tmp_path, make_runner, write_bad_images, read_
         for name in bad:
             assert log.count(f'bad file, skipped: {data / name} ') == 1
         assert '5 bad files were skipped (' in log and 'cut short: 1' in log
-        assert all('good_' in path for path in record.files)
+        assert all(Path(path).stem.isdigit() for path in record.files)
     assert records[0].losses == records[2].losses
     assert records[0].files == records[2].files
 
@@ -140,7 +131,7 @@ def test_one_percent_of_bad_files(tmp_path, make_runner, write_bad_images, read_
 def test_too_many_bad_files_end_the_run(tmp_path, make_runner, write_bad_images):
     """The error is one line with counts and reasons; the list is there."""
     data = tmp_path / 'data'
-    write_images(data, 13)
+    toys.write_images(data, 13)
     write_bad_images(data)
     runner = make_runner(data, 5, hook=dict(max_bad_share=0.2, min_files=10))
     with pytest.raises(DuGIError, match=r'^\d+ of \d+ files read are bad') as caught:
@@ -154,7 +145,7 @@ def test_too_many_bad_files_end_the_run(tmp_path, make_runner, write_bad_images)
 def test_a_few_at_the_start_do_not(tmp_path, make_runner, write_bad_images):
     """The share is one of ``min_files`` files while fewer were read."""
     data = tmp_path / 'data'
-    write_images(data, 13)
+    toys.write_images(data, 13)
     bad = write_bad_images(data)
     runner = make_runner(data, 5, hook=dict(max_bad_share=0.2, min_files=200))
     runner.train()
@@ -172,7 +163,7 @@ def test_nothing_but_bad_files(tmp_path, make_runner, write_bad_images, workers)
 def test_a_resume_goes_on(tmp_path, make_runner, write_bad_images):
     """Losses, counts and list are those of the uninterrupted run."""
     data = tmp_path / 'data'
-    write_images(data, 33)
+    toys.write_images(data, 33)
     bad = write_bad_images(data)
     hook = dict(max_bad_share=0.5)
     whole, before, after = Record(), Record(stop=6), Record()
@@ -191,8 +182,8 @@ def test_a_resume_goes_on(tmp_path, make_runner, write_bad_images):
 
 def test_validation_is_counted_too(tmp_path, make_runner, write_bad_images):
     """A bad file among held-out images does not end a run, and is listed."""
-    write_images(tmp_path / 'data', 4)
-    write_images(tmp_path / 'held_out', 5)
+    toys.write_images(tmp_path / 'data', 4)
+    toys.write_images(tmp_path / 'held_out', 5)
     bad = write_bad_images(tmp_path / 'held_out')
     steps = [
         dict(type='LoadInfraredImage'),
@@ -225,7 +216,7 @@ def test_validation_is_counted_too(tmp_path, make_runner, write_bad_images):
 
 def test_a_new_run_begins_a_new_list(tmp_path, make_runner):
     """What an earlier run in the same folder found is forgotten."""
-    write_images(tmp_path / 'data', 4)
+    toys.write_images(tmp_path / 'data', 4)
     (tmp_path / 'run').mkdir()
     (tmp_path / 'run' / 'bad_files.txt').write_text('empty\tgone.png\n')
     runner = make_runner(tmp_path / 'data', 2)
@@ -238,7 +229,7 @@ def test_two_processes_share_counts_and_list(
 ):
     """Each process knows what all have read; the first writes what all have found."""
     data = tmp_path / 'data'
-    write_images(data, 13)
+    toys.write_images(data, 13)
     bad = write_bad_images(data)
 
     def work(rank: int) -> None:
