@@ -44,7 +44,10 @@ def test_host_is_that_of_the_config(tool, config, host):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['brows_dataset', DETECTION], 'mmdet.*brows_dataset.*did you mean .browse_dataset'),
+        (
+            ['brows_dataset', DETECTION],
+            'mmdet.*did you mean .browse_dataset',
+        ),
         (['get_flops'], 'no config among the arguments: name --host'),
         (['get_flops', 'configs/detection/nothing.py'], 'nothing.py does not exist'),
         (['publish_model', DETECTION], 'use tools/model_converters/publish_model.py'),
