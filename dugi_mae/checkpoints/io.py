@@ -40,8 +40,11 @@ class LogBuffer:
     its logs, and mmengine may not be installed.
 
     Attributes:
-        state: Values, counts and maximum length, by mmengine's attribute names.
+        state: Values, counts and maximum length, by mmengine's attribute names; empty
+            where the file has none.
     """
+
+    state: dict = {}
 
     def __setstate__(self, state: dict) -> None:
         self.state = {k: v for k, v in state.items() if k != 'statistics_methods'}
@@ -267,10 +270,7 @@ def write_checkpoint(content: dict, path: str | Path) -> str:
         buffer = io.BytesIO()
         torch.save(content, buffer)
         packed = buffer.getvalue()
-    try:
-        atomic_write(packed, path)
-    except OSError as error:
-        raise DuGIError(f'{path} cannot be written: {error.strerror}') from error
+    atomic_write(packed, path)
     return hashlib.sha256(packed).hexdigest()
 
 

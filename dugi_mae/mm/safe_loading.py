@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -25,6 +24,10 @@ from dugi_mae.errors import DuGIError, check_choice
 
 Location = str | torch.device | Callable | None
 
+#: mmengine's own loaders by prefix, while any context is open.
+_replaced: dict[str, Callable] = {}
+_open_contexts = 0
+
 
 def enable_safe_loading() -> ExitStack:
     """Replace mmengine's loaders by ones that run no code of a file.
@@ -36,38 +39,52 @@ def enable_safe_loading() -> ExitStack:
     read safely; other schemes are refused.
 
     Returns:
-        A context whose end puts the loaders back that were there before.
+        A context; when the last one that is open ends, the loaders are put back that
+        were there before the first.
     """
-    before = dict(CheckpointLoader._schemes)
-    safe = {prefix: partial(_refuse, prefix) for prefix in before}
-    safe |= {'http://': _load_url, 'https://': _load_url, '': _load_local}
-    safe |= {f'{zoo}://': partial(_load_from_zoo, zoo) for zoo in _ZOOS}
-    for prefix, loader in safe.items():
-        # mmengine tells which backend it uses by the name of the function.
-        loader.__name__ = f'load_from_safe_{prefix.split(":")[0] or "local"}'
-        CheckpointLoader.register_scheme(prefix, loader, force=True)
-
-    def restore() -> None:
-        CheckpointLoader._schemes.clear()
-        CheckpointLoader._schemes.update(before)
-
+    global _open_contexts
+    if not _open_contexts:
+        _replaced.update(CheckpointLoader._schemes)
+        for prefix in _replaced:
+            load = _LOADERS.get(prefix, load_from_unsafe_storage)
+            CheckpointLoader.register_scheme(prefix, load, force=True)
+    _open_contexts += 1
     stack = ExitStack()
-    stack.callback(restore)
+    stack.callback(_close_context)
     return stack
 
 
-def _load_local(filename: str, map_location: Location = None) -> dict:
+def _close_context() -> None:
+    global _open_contexts
+    _open_contexts -= 1
+    if not _open_contexts:
+        CheckpointLoader._schemes.clear()
+        CheckpointLoader._schemes.update(_replaced)
+        _replaced.clear()
+
+
+# mmengine logs the names of the following functions from the eleventh letter on.
+
+
+def load_from_safe_file(filename: str, map_location: Location = None) -> dict:
+    """Read a local file; mmengine gets its own log buffers."""
     checkpoint = read_checkpoint(filename, map_location)
     hub = checkpoint.get('message_hub')
     logs = hub.get('log_scalars') if isinstance(hub, dict) else None
     for key, log in logs.items() if isinstance(logs, dict) else ():
         if isinstance(log, LogBuffer):
-            values, counts = (log.state[f'_{k}_history'] for k in ('log', 'count'))
-            logs[key] = HistoryBuffer(values, counts, log.state['max_length'])
+            try:
+                values, counts = (log.state[f'_{k}_history'] for k in ('log', 'count'))
+                logs[key] = HistoryBuffer(values, counts, log.state['max_length'])
+            except (KeyError, TypeError, AssertionError) as error:
+                raise DuGIError(
+                    f'checkpoint {filename}: message_hub.log_scalars.{key} is no '
+                    'complete log buffer: the file is damaged, get it again'
+                ) from error
     return checkpoint
 
 
-def _load_url(filename: str, map_location: Location = None) -> dict:
+def load_from_safe_url(filename: str, map_location: Location = None) -> dict:
     """Download once, as ``torch.hub`` does, then read safely."""
     folder = Path(torch.hub.get_dir()) / 'checkpoints'
     path = folder / os.path.basename(urlparse(filename).path)
@@ -75,10 +92,10 @@ def _load_url(filename: str, map_location: Location = None) -> dict:
         folder.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(filename, str(path))
     barrier()
-    return _load_local(str(path), map_location)
+    return load_from_safe_file(str(path), map_location)
 
 
-#: What a prefix looks names up in.
+#: What the names after a prefix are looked up in.
 _ZOOS: dict[str, Callable[[], dict[str, str]]] = {
     'mmcls': get_mmcls_models,
     'modelzoo': get_torchvision_models,
@@ -88,16 +105,33 @@ _ZOOS: dict[str, Callable[[], dict[str, str]]] = {
 }
 
 
-def _load_from_zoo(zoo: str, filename: str, map_location: Location = None) -> dict:
-    name, urls = filename.partition('://')[2], _ZOOS[zoo]()
+def load_from_safe_zoo(filename: str, map_location: Location = None) -> dict:
+    """Look the URL of a name up, then load that."""
+    zoo, _, name = filename.partition('://')
+    urls = _ZOOS[zoo]()
     if zoo.endswith('mmlab'):
         name = get_deprecated_model_names().get(name, name)
     check_choice(f'{zoo} model', name, urls)
-    return _load_url(urls[name], map_location)
+    checkpoint = load_from_safe_url(urls[name], map_location)
+    if zoo != 'mmcls':
+        return checkpoint
+    # What is asked for by this prefix is the backbone of a classifier.
+    state_dict, prefix = checkpoint.get('state_dict', checkpoint), 'backbone.'
+    names = [key for key in state_dict if key.startswith(prefix)]
+    return dict(state_dict={k.removeprefix(prefix): state_dict[k] for k in names})
 
 
-def _refuse(prefix: str, filename: str, map_location: Location = None) -> dict:
+def load_from_unsafe_storage(filename: str, map_location: Location = None) -> dict:
+    """Refuse what only an unsafe load of mmengine's could read."""
     raise DuGIError(
         f'{filename} cannot be read safely from its storage: download it and give the '
         'path of the file'
     )
+
+
+_LOADERS = {
+    '': load_from_safe_file,
+    'http://': load_from_safe_url,
+    'https://': load_from_safe_url,
+    **{f'{zoo}://': load_from_safe_zoo for zoo in _ZOOS},
+}

@@ -25,6 +25,7 @@ from dugi_mae.apis import ReconstructionInferencer
 from dugi_mae.checkpoints.io import LogBuffer, read_checkpoint
 from dugi_mae.errors import DuGIError
 from dugi_mae.images.synthetic import write_dataset
+from dugi_mae.mm import safe_loading
 from dugi_mae.mm.models import ConvViT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -183,6 +184,50 @@ def test_the_table_of_loaders_is_put_back(tmp_path):
     assert dict(CheckpointLoader._schemes) != before
     context.close()
     assert dict(CheckpointLoader._schemes) == before
+
+
+def test_contexts_may_end_in_any_order():
+    """The loaders stay safe until the last context has ended."""
+    before = dict(CheckpointLoader._schemes)
+    first, second = enable_safe_loading(), enable_safe_loading()
+    first.close()
+    assert CheckpointLoader._schemes[''] is not before['']
+    second.close()
+    assert dict(CheckpointLoader._schemes) == before
+
+
+@pytest.mark.usefixtures('safe')
+def test_a_name_of_mmcls_is_a_backbone(tmp_path, monkeypatch):
+    """As in mmengine: its tensors without the prefix, and no others."""
+    torch.save(
+        {'state_dict': {'backbone.a': torch.ones(2), 'head.b': torch.ones(3)}},
+        tmp_path / 'model.pth',
+    )
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    monkeypatch.setattr(
+        torch.hub,
+        'download_url_to_file',
+        lambda url, path: Path(path).write_bytes((tmp_path / 'model.pth').read_bytes()),
+    )
+    monkeypatch.setitem(
+        safe_loading._ZOOS, 'mmcls', lambda: dict(x='https://example.org/model.pth')
+    )
+    found = CheckpointLoader.load_checkpoint('mmcls://x')
+    assert list(found['state_dict']) == ['a']
+
+
+@pytest.mark.usefixtures('safe')
+@pytest.mark.parametrize('state', [None, dict(max_length=3)])
+def test_an_incomplete_log_buffer_is_named(tmp_path, state):
+    """Not an AttributeError or KeyError somewhere below."""
+    path = tmp_path / 'crafted.pth'
+    buffer = HistoryBuffer.__new__(HistoryBuffer)
+    buffer.__dict__.clear()
+    buffer.__dict__.update(state or {})
+    hub = dict(log_scalars=dict(loss=buffer))
+    torch.save(dict(state_dict={}, message_hub=hub), path)
+    with pytest.raises(DuGIError, match=r'crafted\.pth.*log_scalars\.loss.*damaged'):
+        CheckpointLoader.load_checkpoint(str(path))
 
 
 @pytest.mark.usefixtures('safe')
