@@ -34,7 +34,7 @@ lint: env  ## ruff: rules and format
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
-lint-docs: env  ## Markdown: links, commands and names
+lint-docs: env  ## Markdown: links, files and commands
 	$(PY) tools/dev/lint_docs.py
 
 docs: env  ## build the documentation, warnings are errors
