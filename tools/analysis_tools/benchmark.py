@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import platform
 import statistics
 import tempfile
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
+from rich.table import Table
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import (
     FlopCounterMode,
@@ -151,16 +152,10 @@ def peak_memory(case: Case, device: torch.device) -> int:
 
 def machine(device: torch.device) -> dict[str, str | int]:
     """What a figure was measured on."""
+    name = f'CPU ({torch.backends.cpu.get_cpu_capability()})'
     if device.type == 'cuda':
         name = torch.cuda.get_device_name(device)
-    else:
-        name = f'CPU ({torch.backends.cpu.get_cpu_capability()})'
-    return dict(
-        device=name,
-        threads=torch.get_num_threads(),
-        torch=torch.__version__,
-        python=platform.python_version(),
-    )
+    return dict(device=name, threads=torch.get_num_threads(), torch=torch.__version__)
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -173,8 +168,23 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, help='JSON file to write')
 
 
-def write_json(figures: dict[str, Any], path: Path | None) -> None:
-    """Keep the figures of a run; its folder is made. ``None`` writes nothing."""
+def report(figures: dict[str, Any], path: Path | None) -> None:
+    """Print the figures of a run, lists of rows as tables, and keep them as JSON.
+
+    Args:
+        figures: Values, and lists of dicts with the same keys, by name.
+        path: The file, whose folder is made; ``None`` writes nothing.
+    """
+    console = Console(width=100)
+    for name, value in figures.items():
+        if not isinstance(value, list):
+            console.print(f'{name}: {value}')
+            continue
+        table = Table(*value[0])
+        for row in value:
+            cells = (f'{x:.4g}' if isinstance(x, float) else x for x in row.values())
+            table.add_row(*map(str, cells))
+        console.print(table)
     if path is not None:
         make_folder(path.parent)
         path.write_text(json.dumps(figures, indent=2) + '\n', encoding='utf-8')

@@ -17,30 +17,25 @@ from benchmark import (
     machine,
     peak_memory,
     ratio,
-    write_json,
+    report,
 )
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor, nn
 
 from dugi_mae.apis.build import pick_device
 from dugi_mae.cli import at_least, run_cli
 from dugi_mae.models import ConvViT
 
-WINDOW = 16
 #: Arguments of ConvViT that make the forms; the first is the baseline.
 FORMS = {
     'global': {},
-    'windows, four global blocks': dict(window_size=WINDOW),
-    'windows only': dict(window_size=WINDOW, global_blocks=()),
+    'windows, four global blocks': dict(window_size=16),
+    'windows only': dict(window_size=16, global_blocks=()),
 }
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the flags."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--arch', default='base', help='tiny, small, base or large')
     parser.add_argument(
         '--sizes',
@@ -56,18 +51,15 @@ def parse_args() -> argparse.Namespace:
 
 def build(arch: str, device: torch.device) -> dict[str, nn.Module]:
     """The encoder in all forms."""
-    torch.manual_seed(0)
     models = {name: ConvViT(arch, **form) for name, form in FORMS.items()}
-    weights = models['global'].state_dict()
     for model in models.values():
-        model.load_state_dict(weights)
+        model.load_state_dict(models['global'].state_dict())
         model.to(device).eval()
     return models
 
 
-def measure(args: argparse.Namespace) -> dict[str, Any]:
-    """All figures of one run."""
-    device = pick_device(args.device)
+def measure(args: argparse.Namespace, device: torch.device) -> list[dict[str, Any]]:
+    """A row for each size and form."""
     models = build(args.arch, device)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=args.bf16)
 
@@ -88,55 +80,26 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         for name, case in cases.items():
             memory = peak_memory(case, device)
             rows.append(
-                dict(
-                    size=size,
-                    tokens=tokens,
-                    form=name,
-                    seconds=statistics.median(times[name]),
-                    ratio=ratio(times['global'], times[name]),
-                    peak_bytes=memory,
-                    bytes_per_token=memory / tokens,
-                )
+                {
+                    'side': size,
+                    'tokens': tokens,
+                    'attention': name,
+                    's': statistics.median(times[name]),
+                    'ratio': ratio(times['global'], times[name]),
+                    'peak, MiB': memory / 2**20,
+                    'KiB a token': memory / tokens / 2**10,
+                }
             )
-    return dict(
-        machine=machine(device),
-        arch=args.arch,
-        batch_size=args.batch_size,
-        bf16=args.bf16,
-        rounds=args.rounds,
-        rows=rows,
-    )
-
-
-def show(figures: dict[str, Any]) -> None:
-    """Print the figures as a table."""
-    console = Console(width=100)
-    console.print(
-        'ConvViT {arch}, forward, batch of {batch_size}, bf16: {bf16}, '
-        'medians of {rounds} rounds'.format(**figures)
-    )
-    console.print(', '.join(f'{k} {v}' for k, v in figures['machine'].items()))
-    columns = ('side', 'tokens', 'attention', 's', 'ratio', 'peak, MiB', 'KiB a token')
-    table = Table(*columns)
-    for row in figures['rows']:
-        table.add_row(
-            str(row['size']),
-            str(row['tokens']),
-            row['form'],
-            f'{row["seconds"]:.3f}',
-            f'{row["ratio"]:.2f}',
-            f'{row["peak_bytes"] / 2**20:.0f}',
-            f'{row["bytes_per_token"] / 2**10:.1f}',
-        )
-    console.print(table)
+    return rows
 
 
 def main() -> None:
     """Run the tool."""
     args = parse_args()
-    figures = measure(args)
-    show(figures)
-    write_json(figures, args.out)
+    device = pick_device(args.device)
+    settings = dict(arch=args.arch, batch_size=args.batch_size, bf16=args.bf16)
+    rows = measure(args, device)
+    report(dict(machine=machine(device), **settings, rows=rows), args.out)
 
 
 if __name__ == '__main__':

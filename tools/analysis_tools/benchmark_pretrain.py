@@ -10,12 +10,12 @@ from __future__ import annotations
 import argparse
 import copy
 import statistics
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from benchmark import (
+    Case,
     add_common_arguments,
     count_flops,
     interleave,
@@ -23,126 +23,161 @@ from benchmark import (
     matmul_peak,
     peak_memory,
     ratio,
-    write_json,
+    report,
 )
 from mmengine.config import Config
 from mmengine.logging import MMLogger
-from pretrain_cases import STAGES, PretrainCases, random_images
-from rich.console import Console
-from rich.table import Table
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope
 from torch import Tensor
 
 from dugi_mae.apis.build import pick_device
 from dugi_mae.cli import CFG_OPTIONS, at_least, override, read_config, run_cli
 from dugi_mae.errors import DuGIError
+from dugi_mae.mm.build import build_from_config
 
 IMPLS = ('dense', 'sparse')
-#: What grows in the growth tables: batch sizes, sides in pixels, mask ratios.
-GROWTH = dict(batch_size=(1, 4, 16), size=(160, 320), mask_ratio=(0.5, 0.9))
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the flags."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='pre-training config')
     parser.add_argument('--batch-size', type=at_least(1), default=8, help='images, 8')
     parser.add_argument(
         '--size', type=at_least(1), default=224, help='side in pixels, 224'
     )
     parser.add_argument('--compile', action='store_true', help='torch.compile')
-    parser.add_argument('--growth', action='store_true', help='growth tables too')
     add_common_arguments(parser)
     parser.add_argument('--cfg-options', **CFG_OPTIONS)
     return parser.parse_args()
 
 
-def run_once(config: Config, impl: str, images: Tensor, args) -> None:
-    """Build everything and take two steps: what a training holds at its peak."""
-    model = PretrainCases(config, impl, images, args.bf16)
-    for _ in range(2):
-        model.step()
+class Pretraining:
+    """The model of a config in one form, its optimiser, and the pieces of a step.
 
+    Args:
+        config: Of pre-training.
+        impl: Form of the encoder.
+        images: ``(B, C, H, W)``, normalised.
+        bf16: Whether to autocast to bfloat16.
+        compiled: Whether to compile the model.
+    """
 
-def grown(args: argparse.Namespace) -> Iterator[tuple[str, float, int, int, float]]:
-    """Name and value of what is changed, then batch size, side and mask ratio."""
-    for name, values in GROWTH.items():
-        for value in values:
-            point = dict(batch_size=args.batch_size, size=args.size, mask_ratio=0.75)
-            point[name] = value
-            yield name, value, *point.values()
+    def __init__(
+        self,
+        config: Config,
+        impl: str,
+        images: Tensor,
+        bf16: bool = False,
+        compiled: bool = False,
+    ) -> None:
+        config = copy.deepcopy(config)
+        config.model.backbone.impl = impl
+        torch.manual_seed(0)
+        self.model = build_from_config(config)
+        self.model.init_weights()
+        self.model.to(images.device).train()
+        with DefaultScope.overwrite_default_scope('mmpretrain'):
+            self.optim = build_optim_wrapper(self.model, config.optim_wrapper)
+        self.images = images
+        self.mask = self.model.masking(images)
+        self.autocast = torch.autocast(images.device.type, torch.bfloat16, enabled=bf16)
+        self.encode = self.model.backbone
+        self.loss = self.model.loss
+        if compiled:
+            self.encode, self.loss = map(torch.compile, (self.encode, self.loss))
 
+    def encoder_forward(self) -> Tensor:
+        """Visible tokens without gradients."""
+        with torch.no_grad(), self.autocast:
+            return self.encode(self.images, self.mask)
 
-def measure_growth(config: Config, args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Step time of both forms at other batch sizes, resolutions and mask ratios."""
-    rows = []
-    device = pick_device(args.device)
-    for name, value, batch_size, size, mask_ratio in grown(args):
-        changed = copy.deepcopy(config)
-        changed.model.masking.mask_ratio = mask_ratio
-        images = random_images(config.model, batch_size, size, device)
-        models = {
-            impl: PretrainCases(changed, impl, images, args.bf16, args.compile)
-            for impl in IMPLS
+    def encoder_backward(self) -> None:
+        """Visible tokens and the gradients of the encoder's weights."""
+        with self.autocast:
+            tokens = self.encode(self.images, self.mask)
+        tokens.sum().backward()
+        self.model.zero_grad()
+
+    def step(self) -> None:
+        """Masking, encoder, guidance, decoder, loss, backwards and optimiser."""
+        with self.autocast:
+            loss = self.loss(self.images)['loss']
+        self.optim.update_params(loss)
+
+    def guide(self) -> None:
+        """The guidance forward and backward, on tokens that are zero."""
+        width = self.model.backbone.arch.embed_dims[-1]
+        shape = (*self.mask.ids_keep.shape, width)
+        tokens = self.images.new_zeros(shape, requires_grad=True)
+        with self.autocast:
+            guided = self.model.guidance(tokens, self.images, self.mask)
+        guided.sum().backward()
+        self.model.zero_grad()
+
+    def stages(self) -> dict[str, Case]:
+        """What is compared."""
+        return {
+            'encoder forward': self.encoder_forward,
+            'encoder forward + backward': self.encoder_backward,
+            'pre-training step': self.step,
         }
-        times = interleave({i: m.step for i, m in models.items()}, args.rounds, device)
-        rows.append(
-            dict(
-                changed=name,
-                value=value,
-                images_per_second=batch_size / statistics.median(times['sparse']),
-                ratio=ratio(times['dense'], times['sparse']),
-                bytes=peak_memory(
-                    lambda c=changed, i=images: run_once(c, 'sparse', i, args), device
-                ),
-            )
-        )
-    return rows
+
+    def parts(self) -> dict[str, Case]:
+        """What a step consists of, apart from encoder and decoder."""
+        parts: dict[str, Case] = dict(masking=lambda: self.model.masking(self.images))
+        return parts | (dict(guidance=self.guide) if self.model.guidance else {})
 
 
 def measure(config: Config, args: argparse.Namespace) -> dict[str, Any]:
     """All figures of one run."""
     device = pick_device(args.device)
     dtype = torch.bfloat16 if args.bf16 else torch.float32
-    images = random_images(config.model, args.batch_size, args.size, device)
-    models = {
-        impl: PretrainCases(config, impl, images, args.bf16, args.compile)
-        for impl in IMPLS
-    }
-    # Compiled code hides its operations from the counter.
-    plain = {impl: PretrainCases(config, impl, images).cases() for impl in IMPLS}
-    flops = {
-        impl: {stage: count_flops(case) for stage, case in cases.items()}
-        for impl, cases in plain.items()
-    }
-    stages, peaks = {}, []
-    for stage in STAGES:
-        cases = {impl: models[impl].cases()[stage] for impl in IMPLS}
+    channels = config.model.backbone.get('in_channels', 3)
+    images = torch.randn(args.batch_size, channels, args.size, args.size, device=device)
+
+    def make(impl: str, compiled: bool = args.compile) -> Pretraining:
+        return Pretraining(config, impl, images, args.bf16, compiled)
+
+    def run(impl: str) -> None:
+        model = make(impl, False)
+        for _ in range(2):
+            model.step()
+
+    models = {impl: make(impl) for impl in IMPLS}
+    stages = []
+    for stage in models['sparse'].stages():
+        cases = {impl: models[impl].stages()[stage] for impl in IMPLS}
+        # Compiled code hides its operations from the counter.
+        dense, flops = (count_flops(make(i, False).stages()[stage]) for i in IMPLS)
         # In each round anew: the clock of a machine changes within seconds.
-        near = []
-        cases['peak'] = lambda near=near: near.append(matmul_peak(device, dtype))
+        peaks: list[float] = []
+        cases['peak'] = lambda peaks=peaks: peaks.append(matmul_peak(device, dtype))
         times = interleave(cases, args.rounds, device)
-        rates = [flops['sparse'][stage] / seconds for seconds in times['sparse']]
-        shares = [r / peak for r, peak in zip(rates, near[1:], strict=True)]
-        peaks += near
-        stages[stage] = dict(
-            seconds={impl: statistics.median(times[impl]) for impl in IMPLS},
-            ratio=ratio(times['dense'], times['sparse']),
-            bound=flops['dense'][stage] / flops['sparse'][stage],
-            flops=flops['sparse'][stage],
-            flops_per_second=statistics.median(rates),
-            share_of_peak=statistics.median(shares),
+        rates = [flops / seconds for seconds in times['sparse']]
+        shares = [rate / peak for rate, peak in zip(rates, peaks[1:], strict=True)]
+        stages.append(
+            {
+                'stage': stage,
+                **{f'{impl}, s': statistics.median(times[impl]) for impl in IMPLS},
+                'ratio': ratio(times['dense'], times['sparse']),
+                'bound': dense / flops,
+                'GFLOP/s': statistics.median(rates) / 1e9,
+                'of peak': statistics.median(shares),
+            }
         )
     parts = models['sparse'].parts()
     times = interleave(parts | dict(step=models['sparse'].step), args.rounds, device)
     step = statistics.median(times.pop('step'))
-    shares = {name: statistics.median(t) / step for name, t in times.items()}
-    step_memory = {impl: peak_memory(models[impl].step, device) for impl in IMPLS}
-    memory = {
-        impl: peak_memory(lambda i=impl: run_once(config, i, images, args), device)
-        for impl in IMPLS
-    }
+    memory = []
+    for what, cases in (
+        ('of a step', {impl: models[impl].step for impl in IMPLS}),
+        ('with weights', {impl: lambda i=impl: run(i) for impl in IMPLS}),
+    ):
+        dense, sparse = (peak_memory(cases[impl], device) / 2**20 for impl in IMPLS)
+        row = {'memory, MiB': what, 'dense': dense, 'sparse': sparse}
+        memory.append(row | dict(ratio=sparse / dense))
     return dict(
         machine=machine(device),
         config=Path(args.config).stem,
@@ -151,58 +186,10 @@ def measure(config: Config, args: argparse.Namespace) -> dict[str, Any]:
         dtype=str(dtype).removeprefix('torch.'),
         compiled=args.compile,
         rounds=args.rounds,
-        matmul_flops_per_second=max(peaks),
         stages=stages,
-        shares_of_step=shares,
-        step_peak_bytes=step_memory,
-        peak_bytes=memory,
-        growth=measure_growth(config, args) if args.growth else [],
+        memory=memory,
+        shares_of_step={name: statistics.median(t) / step for name, t in times.items()},
     )
-
-
-def show(figures: dict[str, Any]) -> None:
-    """Print the figures as tables."""
-    console = Console(width=100)
-    console.print(
-        '{config}: {batch_size} images of {size}x{size}, {dtype}, '
-        'compiled: {compiled}, medians of {rounds} rounds'.format(**figures)
-    )
-    console.print(', '.join(f'{k} {v}' for k, v in figures['machine'].items()))
-    peak = figures['matmul_flops_per_second'] / 1e9
-    console.print(f'matrix product: {peak:.0f} GFLOP/s')
-    table = Table('', 'dense, s', 'sparse, s', 'ratio', 'bound', 'GFLOP/s', 'of peak')
-    for stage, values in figures['stages'].items():
-        table.add_row(
-            stage,
-            *(f'{values["seconds"][impl]:.3f}' for impl in IMPLS),
-            f'{values["ratio"]:.2f}',
-            f'{values["bound"]:.2f}',
-            f'{values["flops_per_second"] / 1e9:.0f}',
-            f'{values["share_of_peak"]:.0%}',
-        )
-    console.print(table)
-    for name, share in figures['shares_of_step'].items():
-        console.print(f'{name}: {share:.1%} of the sparse step')
-    for key, what in (
-        ('step_peak_bytes', 'memory that a step takes at its peak'),
-        ('peak_bytes', 'with weights and optimiser'),
-    ):
-        dense, sparse = (figures[key][impl] for impl in IMPLS)
-        console.print(
-            f'{what}: dense {dense / 2**20:.0f} MiB, sparse {sparse / 2**20:.0f} MiB, '
-            f'ratio {sparse / dense:.2f}'
-        )
-    if figures['growth']:
-        table = Table('changed', 'value', 'images/s', 'ratio to dense', 'peak, MiB')
-        for row in figures['growth']:
-            table.add_row(
-                row['changed'],
-                str(row['value']),
-                f'{row["images_per_second"]:.2f}',
-                f'{row["ratio"]:.2f}',
-                f'{row["bytes"] / 2**20:.0f}',
-            )
-        console.print(table)
 
 
 def main() -> None:
@@ -217,9 +204,7 @@ def main() -> None:
         )
     # The optimiser's constructor tells of every parameter.
     MMLogger.get_instance('benchmark', log_level='WARNING')
-    figures = measure(config, args)
-    show(figures)
-    write_json(figures, args.out)
+    report(measure(config, args), args.out)
 
 
 if __name__ == '__main__':
