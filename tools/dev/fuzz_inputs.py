@@ -64,6 +64,11 @@ class Case(NamedTuple):
     number: int
     folder: Path
 
+    @property
+    def flags(self) -> str:
+        """Flags that run this case again."""
+        return f'--seed {self.seed} --category {self.category} --case {self.number}'
+
 
 class Outcome(NamedTuple):
     """One of :data:`STATUSES`, what was changed, and the error."""
@@ -161,10 +166,9 @@ def print_table(outcomes: dict[Case, Outcome]) -> None:
     counts += Counter(('all', out.status) for out in outcomes.values())
     print(f'{"category":<12}{"cases":>8}{"success":>9}{"refused":>9}{"failed":>8}')
     for name in (*CATEGORIES, 'all'):
-        found = [counts[name, status] for status in STATUSES]
-        if any(found):
-            success, refused, failed = found
-            print(f'{name:<12}{sum(found):>8}{success:>9}{refused:>9}{failed:>8}')
+        success, refused, failed = (counts[name, status] for status in STATUSES)
+        if total := success + refused + failed:
+            print(f'{name:<12}{total:>8}{success:>9}{refused:>9}{failed:>8}')
 
 
 def main() -> None:
@@ -179,12 +183,8 @@ def main() -> None:
         for case, result in tqdm(results, 'cases', len(cases)):
             outcome = outcomes[case] = as_outcome(result, args.timeout)
             if outcome.status == 'failed' or alone:
-                tqdm.write(
-                    f'{case.category} {case.number}: {outcome.status} '
-                    f'({outcome.notes})\n{outcome.error}\nagain: python '
-                    f'tools/dev/fuzz_inputs.py --seed {case.seed} --category '
-                    f'{case.category} --case {case.number}\n'
-                )
+                tqdm.write(f'{outcome.status} ({outcome.notes})\n{outcome.error}')
+                tqdm.write(f'again: python tools/dev/fuzz_inputs.py {case.flags}\n')
     if alone:
         print(f'files: {folder}')
     print_table(outcomes)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from mmengine.registry import DefaultScope
 
-from dugi_mae.converters import hit_uav, m3fd
-from dugi_mae.converters.splits import read_names
+from dugi_mae.converters import convert
 from dugi_mae.mm.datasets.pretrain import InfraredPretrainDataset
 from dugi_mae.mmdet import InfraredCocoDataset, InfraredCocoMetric
 from dugi_mae.mmseg import LabelMapDataset, SIRSTDataset
@@ -28,23 +27,14 @@ VOC = (
 def coco_content() -> dict:
     """A COCO file of two images and two classes."""
     boxes = ([1, 2, 10, 20], [5, 5, 4, 4], [3, 3, 30, 30])
+    size, shape = dict(width=SIZE[0], height=SIZE[1]), [[1, 1, 9, 1, 9, 9]]
     return dict(
         info={},
-        images=[
-            dict(id=i, file_name=f'{name}.png', width=SIZE[0], height=SIZE[1])
-            for i, name in enumerate('ab')
-        ],
-        categories=[dict(id=i, name=name) for i, name in ((1, 'person'), (7, 'car'))],
+        images=[dict(id=i, file_name=f'{"ab"[i]}.png', **size) for i in range(2)],
+        categories=[dict(id=1, name='person'), dict(id=7, name='car')],
         annotations=[
-            dict(
-                id=i,
-                image_id=i % 2,
-                category_id=(1, 7)[i % 2],
-                bbox=box,
-                area=box[2] * box[3],
-                iscrowd=0,
-                segmentation=[[1, 1, 9, 1, 9, 9]],
-            )
+            dict(id=i, image_id=i % 2, category_id=(1, 7)[i % 2], bbox=box)
+            | dict(area=box[2] * box[3], iscrowd=0, segmentation=shape)
             for i, box in enumerate(boxes)
         ],
     )
@@ -94,34 +84,18 @@ def _coco_dataset(trial: Trial, root: Path) -> None:
         metric.evaluate(len(samples))
 
 
-def _hit_uav(trial: Trial, root: Path) -> None:
-    content = coco_content()
-    content['annotation'] = content.pop('annotations')
-    for image in content['images']:
-        image['filename'] = image.pop('file_name')
-    names = ('Person', 'Car', 'Bicycle', 'OtherVehicle', 'DontCare')
-    ids = (1, 7, 2, 3, 4)
-    content['categories'] = [
-        dict(id=i, name=name) for i, name in zip(ids, names, strict=True)
-    ]
-    _write_images(trial, 'normal_json/train', 'ab')
-    path = 'set/normal_json/annotations/train.json'
-    trial.write(path, _damaged(trial, content))
-    hit_uav.convert(root, trial.folder / 'out')
-
-
 def _m3fd(trial: Trial, root: Path) -> None:
     _write_images(trial, 'Ir', 'abcde')
     good = VOC.format('People', 'Car')
     for name in 'abcde':
         text = _damaged(trial, good) if name == 'c' else good.encode()
         trial.write(f'set/Annotation/{name}.xml', text)
-    m3fd.convert(root, trial.folder / 'out')
+    convert('m3fd', root, trial.folder / 'out')
 
 
 def fuzz_annotation(trial: Trial) -> None:
     """Train on, score or convert a set with a damaged JSON or XML file."""
-    read = trial.rng.choice((_coco_dataset, _coco_dataset, _hit_uav, _m3fd))
+    read = trial.rng.choice((_coco_dataset, _coco_dataset, _m3fd))
     trial.notes.append(read.__name__[1:])
     trial.names.append("split '")  # what a converter calls a list that it makes
     read(trial, trial.folder / 'set')
@@ -129,23 +103,12 @@ def fuzz_annotation(trial: Trial) -> None:
 
 def fuzz_split(trial: Trial) -> None:
     """List the images of a set with a damaged split list."""
-    _write_images(trial, 'images', 'abcd')
-    for folder in ('masks', 'labels'):
+    for folder in ('images', 'masks', 'labels'):
         _write_images(trial, folder, 'abcd')
     good = trial.rng.choice((b'a\nb\n', b'a.png\nb.png', b'images/a.png 1\n', b'a b\n'))
     path = trial.write('set/train.txt', trial.noted(edit_bytes(good, trial.rng)))
-    kind = trial.rng.choice(('sirst', 'index', 'pretrain', 'names'))
-    trial.notes.append(kind)
-    root = str(trial.folder / 'set')
-    if kind == 'sirst':
-        SIRSTDataset(root, ann_file='train.txt', pipeline=[])
-    elif kind == 'index':
-        classes = [str(i) for i in range(256)]
-        LabelMapDataset(
-            root, ann_file='train.txt', metainfo=dict(classes=classes), pipeline=[]
-        )
-    elif kind == 'pretrain':
-        load = [dict(type='LoadInfraredImage')]
-        read_all(InfraredPretrainDataset(root, ann_file='train.txt', pipeline=load))
-    else:
-        read_names(path)
+    kind = trial.rng.choice((SIRSTDataset, LabelMapDataset, InfraredPretrainDataset))
+    trial.notes.append(kind.__name__)
+    classes = dict(classes=[str(i) for i in range(256)])
+    options = dict(metainfo=classes) if kind is LabelMapDataset else {}
+    kind(str(path.parent), ann_file='train.txt', pipeline=[], **options)

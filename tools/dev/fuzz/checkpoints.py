@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
 import math
 import random
 import reprlib
+import runpy
 import sys
 import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import torch
@@ -35,20 +34,17 @@ TOOLS = Path(__file__).resolve().parents[2] / 'model_converters'
 
 
 @cache
-def tool(name: str) -> ModuleType:
-    """A command-line tool as a module."""
-    spec = importlib.util.spec_from_file_location(name, TOOLS / f'{name}.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def tool(name: str) -> Callable[[], None]:
+    """``main`` of a command-line tool."""
+    return runpy.run_path(str(TOOLS / f'{name}.py'))['main']
 
 
 def run_tool(name: str, *arguments: object) -> None:
-    """Call a tool's ``main`` with these arguments."""
+    """Call a tool with these arguments."""
     sys.argv = [name, *map(str, arguments)]
     with contextlib.redirect_stdout(None), warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        tool(name).main()
+        tool(name)()
 
 
 @cache
@@ -66,23 +62,24 @@ def pretrained() -> dict[str, Tensor]:
     return build_toy().state_dict()
 
 
-def _odd_values(value: Tensor, rng: random.Random) -> list[Callable[[], object]]:
-    """What may stand for a tensor: others of another shape, type or kind, no tensor."""
+def odd_value(value: Tensor, rng: random.Random) -> object:
+    """What may stand for a tensor: another shape, type or kind, or no tensor."""
     dtypes = (torch.int8, torch.bool, torch.complex64, torch.float16, torch.float64)
     shapes = [value[None], value.flatten(), value[:0], value.T, value.sum()]
-    shapes += [value[:-1], torch.cat([value, value])] if value.dim() else []
     odd = (*ODD_VALUES[:-8], np.zeros(3), {'weight': value}, [value], slice(3))
-    numbers = (math.nan, math.inf, 1e38)
-    return [
-        lambda: rng.choice(shapes).contiguous(),
-        lambda: value.to(rng.choice(dtypes)),
-        lambda: torch.full_like(value.float(), rng.choice(numbers)),
-        lambda: rng.choice(odd),
-        value.to_sparse,
-        lambda: value.to('meta'),
-        lambda: torch.zeros(1).expand(10**6, 10**6),
-        lambda: torch.quantize_per_tensor(value.float(), 0.1, 0, torch.qint8),
-    ]
+    make = rng.choice(
+        (
+            lambda: rng.choice(shapes).contiguous(),
+            lambda: value.to(rng.choice(dtypes)),
+            lambda: torch.full_like(value.float(), rng.choice((math.nan, 1e38))),
+            lambda: rng.choice(odd),
+            value.to_sparse,
+            lambda: value.to('meta'),
+            lambda: torch.zeros(1).expand(10**6, 10**6),
+            lambda: torch.quantize_per_tensor(value.float(), 0.1, 0, torch.qint8),
+        )
+    )
+    return make()
 
 
 def edit_state_dict(state_dict: dict, rng: random.Random) -> tuple[dict, str]:
@@ -92,30 +89,25 @@ def edit_state_dict(state_dict: dict, rng: random.Random) -> tuple[dict, str]:
         key = rng.choice([k for k, v in result.items() if v is state_dict.get(k)])
         what = rng.choice(('lose', 'rename', 'number', 'copy', 'value', 'value'))
         notes.append(f'{what} {key}')
+        value = result.pop(key)
         if what == 'value':
-            result[key] = rng.choice(_odd_values(result[key], rng))()
+            result[key] = odd_value(value, rng)
         elif what == 'copy':
-            result[typo(key, rng)] = result[key].clone()
-        else:
-            value = result.pop(key)
-            if what == 'rename':
-                result[typo(key, rng)] = value
-            elif what == 'number':
-                result[rng.choice((0, None, ('a', 1), 1.5, b'a'))] = value
+            result |= {key: value, typo(key, rng): value.clone()}
+        elif what == 'rename':
+            result[typo(key, rng)] = value
+        elif what == 'number':
+            result[rng.choice((0, None, ('a', 1), 1.5, b'a'))] = value
     return result, '; '.join(notes)
 
 
 def odd_envelopes(good: dict) -> tuple:
     """Contents of files in which the tensors do not lie where they should."""
-    first = next(iter(good.values()))
     return (
-        *(list(good.values()), None, first, 'weights', {}, {'model': {'model': good}}),
+        *(list(good.values()), None, 'weights', {}, {'model': {'model': good}}),
         *({'state_dict': odd} for odd in (None, [], 'x', 5, {}, {'a': {}})),
         *({'model': good, 'state_dict': odd} for odd in (None, {}, good)),
-        *(
-            {'state_dict': {prefix + k: v for k, v in good.items()}}
-            for prefix in ('module.', 'x.', 'backbone.', '.')
-        ),
+        {'state_dict': {f'x.{k}': v for k, v in good.items()}},
         *({'state_dict': good, 'meta': odd} for odd in (None, 3, [1], {1: 2})),
         {'state_dict': good, 'message_hub': Config, 'optimizer': random.Random(0)},
     )
@@ -125,28 +117,21 @@ def damaged_checkpoint(trial: Trial, good: dict, name: str) -> Path:
     """Write a checkpoint with damaged tensors, envelope or bytes."""
     rng = trial.rng
     how = rng.choice(('tensors', 'tensors', 'bytes', 'envelope'))
-    state_dict = good
-    if how == 'tensors':
-        state_dict = trial.noted(edit_state_dict(good, rng))
+    tensors = trial.noted(edit_state_dict(good, rng)) if how == 'tensors' else good
     key = rng.choice(('state_dict', 'model', None))
-    content = state_dict if key is None else {key: state_dict, 'meta': dict(epoch=1)}
+    content = {key: tensors, 'meta': dict(epoch=1)} if key else tensors
     if how == 'envelope':
         content = rng.choice(odd_envelopes(good))
         trial.notes.append(f'envelope {reprlib.repr(content)}')
-    try:
-        if how == 'envelope' or rng.random() < 0.7:
-            raise TypeError
-        tensors = {k: v.contiguous().clone() for k, v in state_dict.items()}
-        data, name = save_safetensors(tensors), f'{name}.safetensors'
-    except Exception:  # not every tensor can be in such a file
-        name = f'{name}.{rng.choice(("pth", "pth", "pth", "bin"))}'
-        file = io.BytesIO()
-        modern = rng.random() < 0.8
-        torch.save(content, file, _use_new_zipfile_serialization=modern)
-        data = file.getvalue()
+    file, ending = io.BytesIO(), rng.choice(('pth', 'pth', 'bin', 'safetensors'))
+    torch.save(content, file, _use_new_zipfile_serialization=rng.random() < 0.8)
+    data = file.getvalue()
+    if ending == 'safetensors':
+        with contextlib.suppress(Exception):  # not every content can be in such a file
+            data = save_safetensors({k: v.clone() for k, v in tensors.items()})
     if how == 'bytes':
         data = trial.noted(edit_bytes(data, rng))
-    return trial.write(name, data)
+    return trial.write(f'{name}.{ending}', data)
 
 
 def _convert(trial: Trial) -> None:

@@ -29,54 +29,44 @@ FOREIGN = (
     *(b'RIFF\xff\xff\xff\xffAVI LIST', gzip.compress(bytes(1000), mtime=0)),
     b'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n',
 )
-#: What a header field becomes: none, the most of a signed or unsigned number, one.
-_NUMBERS = tuple(
-    number.to_bytes(size, order)
-    for size in (1, 2, 4, 8)
-    for half in (2 ** (8 * size - 1),)
-    for number in (0, 1, half - 1, half, 2 * half - 1)
-    for order in ('big', 'little')
-)
-_BYTE_EDITS = (
-    *('flip', 'cut', 'drop', 'zeros', 'garbage', 'repeat', 'number', 'number'),
-    'foreign',
+#: An XML file whose entities grow to gigabytes.
+GROWING = '<!DOCTYPE x [<!ENTITY a0 "haha">{}]>'.format(
+    ''.join(f'<!ENTITY a{i} "{f"&a{i - 1};" * 10}">' for i in range(1, 12))
 )
 _TEXTS = ('', ' ', 'x', '-5', '1e9', '1e400', 'nan', 'inf', '1,5', '0x10', '9' * 400)
-
-
-def _edit_bytes_once(content: bytearray, edit: str, rng: random.Random) -> None:
-    start, size = rng.randrange(len(content)), rng.choice((1, 3, 20, 200))
-    end = min(len(content), start + size)
-    if edit == 'flip':
-        for _ in range(size):
-            content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
-    elif edit == 'cut':
-        del content[start:]
-    elif edit == 'drop':
-        del content[start:end]
-    elif edit == 'zeros':
-        content[start:end] = bytes(end - start)
-    elif edit == 'garbage':
-        content[start:start] = rng.randbytes(size)
-    elif edit == 'repeat':
-        content[start:start] = content[start:end]
-    elif edit == 'foreign':
-        content[:] = rng.choice(FOREIGN)
-    else:
-        # Where sizes are: at the beginning, or in TIFF and zip at the end.
-        place = rng.choice((rng.randrange(64), -rng.randrange(1, 64), start))
-        number = rng.choice(_NUMBERS)
-        place %= max(1, len(content) - len(number))
-        content[place : place + len(number)] = number
 
 
 def edit_bytes(content: bytes, rng: random.Random) -> tuple[bytes, str]:
     """Damage a file once to three times."""
     result, notes = bytearray(content), []
     for _ in range(rng.choice((1, 1, 2, 3))):
-        if result:
-            notes.append(rng.choice(_BYTE_EDITS))
-            _edit_bytes_once(result, notes[-1], rng)
+        if not result:
+            break
+        start, size = rng.randrange(len(result)), rng.choice((1, 3, 20, 200))
+        part = result[start : start + size]
+        end = start + len(part)
+        # A header field: at the beginning or, in TIFF and zip, at the end.
+        width = rng.choice((1, 2, 4, 8))
+        half = 2 ** (8 * width - 1)
+        value = rng.choice((0, 1, half - 1, half, 2 * half - 1))
+        field = rng.choice((rng.randrange(64), -rng.randrange(1, 64), start))
+        field %= max(1, len(result) - width)
+        edits = {
+            'flip': (start, end, bytes(b ^ 1 << rng.randrange(8) for b in part)),
+            'cut': (start, None, b''),
+            'drop': (start, end, b''),
+            'zeros': (start, end, bytes(len(part))),
+            'garbage': (start, start, rng.randbytes(size)),
+            'repeat': (start, start, part),
+            'foreign': (0, None, rng.choice(FOREIGN)),
+            'number': (
+                *(field, field + width),
+                value.to_bytes(width, rng.choice(('big', 'little'))),
+            ),
+        }
+        notes.append(rng.choice([*edits, 'number']))
+        first, last, new = edits[notes[-1]]
+        result[first:last] = new
     return bytes(result), 'bytes: ' + ', '.join(notes)
 
 
@@ -141,32 +131,20 @@ def edit_json(tree: object, rng: random.Random) -> tuple[bytes, str]:
     return text.encode(), '; '.join(notes)
 
 
-_LAUGHS = '<!DOCTYPE x [<!ENTITY a0 "{}">{}]>'.format(
-    'ha' * 50,
-    ''.join(f'<!ENTITY a{i} "{f"&a{i - 1};" * 10}">' for i in range(1, 12)),
-)
-
-
 def edit_xml(text: str, rng: random.Random) -> tuple[bytes, str]:
-    """Text of an XML file with elements removed, renamed, repeated or refilled."""
-    root, notes = ElementTree.fromstring(text), []
-    for _ in range(rng.choice((1, 1, 2, 4))):
-        parents = [(p, child) for p in root.iter() for child in p]
-        if not parents:
-            break
-        parent, child = rng.choice(parents)
-        edit = rng.choice(('remove', 'rename', 'refill', 'refill', 'repeat'))
-        notes.append(f'{edit} {child.tag}')
-        if edit == 'remove':
-            parent.remove(child)
-        elif edit == 'rename':
-            child.tag = typo(child.tag, rng) or 'x'
-        elif edit == 'repeat':
-            parent.append(copy.deepcopy(child))
-        else:
-            child.text = rng.choice(_TEXTS)
+    """Text of an XML file with an element removed, renamed, repeated or refilled."""
+    root = ElementTree.fromstring(text)
+    parent, child = rng.choice([(p, child) for p in root.iter() for child in p])
+    edit = rng.choice(('remove', 'rename', 'refill', 'refill', 'repeat', 'grow'))
+    if edit == 'remove':
+        parent.remove(child)
+    elif edit == 'rename':
+        child.tag = typo(child.tag, rng) or 'x'
+    elif edit == 'repeat':
+        parent.append(copy.deepcopy(child))
+    elif edit == 'refill':
+        child.text = rng.choice(_TEXTS)
     result = ElementTree.tostring(root, encoding='unicode')
-    if rng.random() < 0.05:
-        result = _LAUGHS + result.replace('>', '>&a11;', 1)
-        notes.append('entities that grow')
-    return result.encode(), '; '.join(notes)
+    if edit == 'grow':
+        result = GROWING + result.replace('>', '>&a11;', 1)
+    return result.encode(), f'{edit} {child.tag}'

@@ -17,7 +17,7 @@ from mmengine.registry import DefaultScope
 from torch.utils.data import Dataset
 from verify import check_image
 
-from dugi_mae.converters import irstd1k, msrs
+from dugi_mae.converters import convert
 from dugi_mae.mm.datasets.pretrain import InfraredPretrainDataset
 from dugi_mae.mm.metrics.small_target_metric import SmallTargetMetric
 from dugi_mae.mm.transforms import LoadInfraredImage
@@ -26,7 +26,13 @@ from fuzz.edits import edit_bytes
 from fuzz.trial import Trial
 
 SIZE = (48, 40)  # width, height
-ENDINGS = ('png', 'jpg', 'bmp', 'tif', 'tiff', 'webp')
+#: Endings, and what their files may hold.
+FORMATS = dict(
+    png=('u1', 'u2'), jpg=('u1',), bmp=('u1',), webp=('u1',), tif=('u1', 'u2', 'f4')
+)
+#: Pixels that nobody expects.
+ODD_SHAPES = ((1, 1), (1, 500), (40, 48, 2), (40, 48, 5), (3, 40, 48), (2, 3, 9, 9))
+ODD_KINDS = '? i1 i2 i8 u4 u8 f2 f4 f8 c8'.split()
 LOADERS = (
     *(dict(), dict(channels=1), dict(normalizer='minmax'), dict(normalizer='clahe')),
     *(dict(channel=0), dict(channel=3), dict(to_float32=True)),
@@ -40,64 +46,31 @@ def noise(rng: random.Random, *shape: int) -> np.ndarray:
 
 
 def encode(kind: str, pixels: np.ndarray) -> bytes:
-    """Pixels as a file of one of :data:`ENDINGS`."""
-    if kind.startswith('tif'):
+    """Pixels as a file of one of :data:`FORMATS`."""
+    if kind == 'tif':
         file = io.BytesIO()
         tifffile.imwrite(file, pixels)
         return file.getvalue()
     return cv2.imencode(f'.{kind}', pixels)[1].tobytes()
 
 
-def good_image(rng: random.Random) -> bytes:
+def good_image(rng: random.Random, kind: str) -> bytes:
     """A file that is as it should be."""
-    kind = rng.choice(ENDINGS)
-    channels = rng.choice(((), (3,))) if kind != 'png' else rng.choice(((), (3,), (4,)))
-    pixels = noise(rng, *SIZE[::-1], *channels)
-    if kind == 'png' and rng.random() < 0.5:
-        pixels = pixels.astype(np.uint16) * 50
-    if kind.startswith('tif') and rng.random() < 0.7:
-        kinds = (np.uint16, np.float32, np.float16, np.uint32, np.int16)
-        pixels = pixels.astype(rng.choice(kinds)) * 50
-    return encode(kind, pixels)
-
-
-def odd_image(rng: random.Random) -> tuple[bytes, str]:
-    """A whole file of pixels that nobody expects."""
-    shape = rng.choice(
-        ((1, 1), (1, 500), (40, 48, 2), (40, 48, 5), (3, 40, 48), (2, 3, 40, 48), (40,))
-    )
-    kind = rng.choice('? i1 i2 i8 u4 u8 f2 f4 f8 c8'.split())
-    pixels = noise(rng, *shape).astype(kind)
-    if pixels.dtype.kind == 'f':
-        pixels.flat[:: rng.choice((1, 2, 7))] = rng.choice(
-            (np.nan, np.inf, -np.inf, 6e4)
-        )
-    return encode('tif', pixels), f'pixels {shape} of {kind}'
+    pixels = noise(rng, *SIZE[::-1], *rng.choice(((), (3,))))
+    return encode(kind, pixels.astype(rng.choice(FORMATS[kind])))
 
 
 def damaged_image(trial: Trial, good: bytes) -> bytes:
     """Bytes of a damaged, odd or foreign image file."""
-    if trial.rng.random() < 0.2:
-        return trial.noted(odd_image(trial.rng))
-    return trial.noted(edit_bytes(good, trial.rng))
-
-
-def fuzz_image(trial: Trial) -> None:
-    """Load a damaged image as training and ``verify.py`` do."""
     rng = trial.rng
-    path = trial.write(
-        f'a.{rng.choice(ENDINGS)}', damaged_image(trial, good_image(rng))
-    )
-    check_image(str(path))
-    options = rng.choice(LOADERS)
-    trial.notes.append(f'loader {options}')
-    image = LoadInfraredImage(**options).transform(dict(img_path=str(path)))['img']
-    assert image.ndim == 3 and image.shape[2] == options.get('channels', 3)
-    assert np.isfinite(image).all() and image.dtype in (np.uint8, np.float32)
-    dataset = InfraredPretrainDataset(
-        str(trial.folder), pipeline=[dict(type='LoadInfraredImage')]
-    )
-    read_all(dataset)
+    if rng.random() < 0.8:
+        return trial.noted(edit_bytes(good, rng))
+    pixels = noise(rng, *rng.choice(ODD_SHAPES)).astype(rng.choice(ODD_KINDS))
+    if pixels.dtype.kind == 'f':
+        values = (np.nan, np.inf, -np.inf, 6e4)
+        pixels.flat[:: rng.choice((1, 2, 7))] = rng.choice(values)
+    note = f'pixels {pixels.shape} of {pixels.dtype}'
+    return trial.noted((encode('tif', pixels), note))
 
 
 def read_all(dataset: Dataset) -> list[dict]:
@@ -105,27 +78,34 @@ def read_all(dataset: Dataset) -> list[dict]:
     return [dataset[i] for i in range(len(dataset))]
 
 
-def _write_pairs(
-    trial: Trial, names: dict[str, str], folders: tuple[str, str], white: int = 1
-) -> None:
-    """Write images and masks of which one is damaged, seldom with its image.
-
-    Args:
-        trial: The case.
-        names: Names of images to those of their masks, below the folders.
-        folders: Of the images and of the masks.
-        white: Value of the target.
-    """
+def fuzz_image(trial: Trial) -> None:
+    """Load a damaged image as training and ``verify.py`` do."""
     rng = trial.rng
-    victim = rng.choice(list(names))
-    for name, label_name in names.items():
-        mask = (noise(rng, *SIZE[::-1]) > 250).astype(np.uint8) * white
-        image, label = encode('png', noise(rng, *SIZE[::-1])), encode('png', mask)
-        if name == victim:
-            label = damaged_image(trial, label)
-            image = damaged_image(trial, image) if rng.random() < 0.2 else image
-        trial.write(f'set/{folders[0]}/{name}.png', image)
-        trial.write(f'set/{folders[1]}/{label_name}.png', label)
+    kind = rng.choice(list(FORMATS))
+    path = trial.write(f'a.{kind}', damaged_image(trial, good_image(rng, kind)))
+    check_image(str(path))
+    options = rng.choice(LOADERS)
+    trial.notes.append(f'loader {options}')
+    image = LoadInfraredImage(**options).transform(dict(img_path=str(path)))['img']
+    assert image.ndim == 3 and image.shape[2] == options.get('channels', 3)
+    assert np.isfinite(image).all() and image.dtype in (np.uint8, np.float32)
+    load = [dict(type='LoadInfraredImage')]
+    read_all(InfraredPretrainDataset(str(trial.folder), pipeline=load))
+
+
+def _write_pair(
+    trial: Trial, image_path: str, label_path: str, white: int = 1, bad: bool = True
+) -> None:
+    """Write an image and a mask that is damaged, if ``bad``, seldom with its image."""
+    rng = trial.rng
+    image = encode('png', noise(rng, *SIZE[::-1]))
+    mask = (noise(rng, *SIZE[::-1]) > 250).astype(np.uint8) * white
+    label = encode('png', mask)
+    if bad:
+        label = damaged_image(trial, label)
+        image = damaged_image(trial, image) if rng.random() < 0.2 else image
+    trial.write(f'set/{image_path}.png', image)
+    trial.write(f'set/{label_path}.png', label)
 
 
 def _score(metric: BaseMetric, samples: list[dict], classes: tuple[str, ...]) -> None:
@@ -141,8 +121,9 @@ def _score(metric: BaseMetric, samples: list[dict], classes: tuple[str, ...]) ->
 
 
 def _sirst(trial: Trial, root: Path) -> None:
-    names = dict(a='a_pixels0', b='b_pixels0')
-    _write_pairs(trial, names, ('images', 'masks'), white=255)
+    for name in 'ab':
+        label = f'masks/{name}_pixels0'
+        _write_pair(trial, f'images/{name}', label, white=255, bad=name == 'a')
     on_mismatch = trial.rng.choice(('error', 'resize'))
     mask = dict(type='LoadTargetMask', on_mismatch=on_mismatch)
     steps = [dict(type='LoadInfraredImage'), mask, dict(type='PackSegInputs')]
@@ -151,39 +132,28 @@ def _sirst(trial: Trial, root: Path) -> None:
 
 
 def _label_map(trial: Trial, root: Path) -> None:
-    _write_pairs(trial, dict(a='a', b='b'), ('images', 'labels'))
+    for name in 'ab':
+        _write_pair(trial, f'images/{name}', f'labels/{name}', bad=name == 'a')
     steps = ('LoadInfraredImage', 'LoadAnnotations', 'PackSegInputs')
     classes, pipeline = ('other', 'car'), [dict(type=step) for step in steps]
     data = LabelMapDataset(str(root), metainfo=dict(classes=classes), pipeline=pipeline)
     samples = read_all(data)
     for sample in samples:
-        assert {*sample['data_samples'].gt_sem_seg.data.unique().tolist()} <= {
-            0,
-            1,
-            255,
-        }
+        found = sample['data_samples'].gt_sem_seg.data.unique().tolist()
+        assert {*found} <= {0, 1, 255}
     _score(ClassIoUMetric(), samples, classes)
-
-
-def _irstd1k(trial: Trial, root: Path) -> None:
-    names = dict(a='a', b='b')
-    _write_pairs(trial, names, ('IRSTD1k_Img', 'IRSTD1k_Label'), white=255)
-    for split, name in dict(trainval='a', test='b').items():
-        trial.write(f'set/{split}.txt', name.encode())
-    irstd1k.convert(root, trial.folder / 'out')
 
 
 def _msrs(trial: Trial, root: Path) -> None:
     for split, name in dict(train='1D', test='2N').items():
-        _write_pairs(
-            trial, {name: name}, (f'{split}/ir', f'{split}/Segmentation_labels')
-        )
-    msrs.convert(root, trial.folder / 'out', subset=True)
+        label = f'{split}/Segmentation_labels/{name}'
+        _write_pair(trial, f'{split}/ir/{name}', label, bad=split == 'train')
+    convert('msrs', root, trial.folder / 'out', subset=True)
 
 
 def fuzz_mask(trial: Trial) -> None:
     """Train on, score or convert a set with a damaged mask or label map."""
-    read = trial.rng.choice((_sirst, _sirst, _label_map, _label_map, _irstd1k, _msrs))
+    read = trial.rng.choice((_sirst, _label_map, _msrs))
     trial.notes.append(read.__name__[1:])
     with DefaultScope.overwrite_default_scope('mmseg'):
         read(trial, trial.folder / 'set')
