@@ -1,13 +1,14 @@
-"""Fixtures: toy releases of public sets, with the traps that the real ones have."""
+"""Toy releases of public sets, with the traps that the real ones have.
+
+Each function writes one into a folder and returns what a user would call SRC.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 from toys import noise, write_image
 
 #: Sparse numbers, and names that nothing is labelled with.
@@ -43,28 +44,26 @@ def voc(*objects: str, size: tuple[int, int] | None = (64, 48), depth: int = 3) 
     return f'<annotation>{tags(filename="x")}{stated}{"".join(parts)}</annotation>'
 
 
-@pytest.fixture
-def hit_uav(tmp_path: Path) -> Path:
+def hit_uav(folder: Path) -> Path:
     """HIT-UAV in its own layout: two training images, one without a box; one val."""
-    root = tmp_path / 'HIT-UAV' / 'normal_json'
+    root = folder / 'HIT-UAV' / 'normal_json'
     categories = ['Person', 'Car', 'Bicycle', 'OtherVehicle', 'DontCare']
     boxes = dict(
         train=[(0, 0, [1, 2, 10, 20]), (0, 4, [3, 3, 6, 6]), (0, 2, [5, 5, 4, 4])],
         val=[(0, 1, [60, 40, 9, 4])],  # reaches five pixels out of the image
     )
     for split, names in dict(train=('a.jpg', 'b.jpg'), val=('c.jpg',)).items():
+        images = [
+            dict(filename=name, height=48, width=64, id=i)
+            for i, name in enumerate(names)
+        ]
         for name in names:
             write_image(root / split / name)
         content = dict(
-            info={},
-            images=[
-                dict(filename=name, height=48, width=64, id=i)
-                for i, name in enumerate(names)
-            ],
+            images=images,
             categories=[dict(id=i, name=name) for i, name in enumerate(categories)],
             annotation=[
                 dict(id=i, image_id=image, category_id=category, bbox=box)
-                | dict(area=box[2] * box[3], segmentation=[])
                 for i, (image, category, box) in enumerate(boxes[split])
             ],
         )
@@ -72,10 +71,9 @@ def hit_uav(tmp_path: Path) -> Path:
     return root.parent
 
 
-@pytest.fixture
-def m3fd(tmp_path: Path) -> Path:
+def m3fd(folder: Path) -> Path:
     """M3FD: ten pairs of which one has another size, and an image without XML."""
-    root = tmp_path / 'M3FD_Detection'
+    root = folder / 'M3FD_Detection'
     objects = 'People 1 2 11 22', 'Lamp 5 5 9 9', 'Truck 60 40 70 50'
     for number in range(10):
         size = (48, 64) if number else (60, 80)
@@ -86,10 +84,9 @@ def m3fd(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.fixture
-def llvip(tmp_path: Path) -> Path:
+def llvip(folder: Path) -> Path:
     """LLVIP: two training and two test images, the last without anybody."""
-    root = tmp_path / 'LLVIP'
+    root = folder / 'LLVIP'
     for name in ('010001', '010002', '190001', '190002'):
         split = 'train' if name < '1' else 'test'
         for half in ('infrared', 'visible'):
@@ -99,10 +96,9 @@ def llvip(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.fixture
-def flir_aligned(tmp_path: Path) -> Path:
+def flir_aligned(folder: Path) -> Path:
     """FLIR aligned: lists beside the folder, visible images among the infrared."""
-    root = tmp_path / 'flir' / 'align'
+    root = folder / 'flir' / 'align'
     for number in (1, 2, 3):
         name = f'FLIR_0000{number}'
         write_image(root / 'JPEGImages' / f'{name}_PreviewData.jpeg')
@@ -115,38 +111,32 @@ def flir_aligned(tmp_path: Path) -> Path:
     return root.parent
 
 
-@pytest.fixture
-def flir_coco(tmp_path: Path) -> Callable[..., Path]:
+def flir_coco(folder: Path, version: int = 1, level: str = '') -> Path:
     """FLIR version 1 or 2; ``level`` is a folder between JSON and images."""
-
-    def make(version: int, level: str = '') -> Path:
-        folders, prefix, names, file = {
-            1: (('train', 'val'), 'thermal_8_bit', SPARSE, 'thermal_annotations.json'),
-            2: (('images_thermal_train',), 'data', SPARSE_V2, 'coco.json'),
-        }[version]
-        root = tmp_path / f'FLIR_v{version}'
-        for folder in folders:
-            file_name = f'{prefix}/FLIR_00001.jpeg'
-            write_image(root / folder / level / file_name)
-            content = dict(
-                images=[dict(id=0, file_name=file_name, width=64, height=48)],
-                categories=[dict(id=i, name=name) for i, name in names.items()],
-                annotations=[
-                    dict(id=0, image_id=0, category_id=2, bbox=[1, 2, 3, 4], area=12),
-                    dict(id=1, image_id=0, category_id=max(names), bbox=[5, 5, 6, 6]),
-                    dict(id=2, image_id=0, category_id=3, bbox=[0, 0, 9, 9], iscrowd=1),
-                ],
-            )
-            write(root / folder / file, json.dumps(content))
-        return root
-
-    return make
+    folders, prefix, names, file = {
+        1: (('train', 'val'), 'thermal_8_bit', SPARSE, 'thermal_annotations.json'),
+        2: (('images_thermal_train',), 'data', SPARSE_V2, 'coco.json'),
+    }[version]
+    root = folder / f'FLIR_v{version}'
+    for split in folders:
+        file_name = f'{prefix}/FLIR_00001.jpeg'
+        write_image(root / split / level / file_name)
+        content = dict(
+            images=[dict(id=0, file_name=file_name, width=64, height=48)],
+            categories=[dict(id=i, name=name) for i, name in names.items()],
+            annotations=[
+                dict(id=0, image_id=0, category_id=2, bbox=[1, 2, 3, 4], area=12),
+                dict(id=1, image_id=0, category_id=max(names), bbox=[5, 5, 6, 6]),
+                dict(id=2, image_id=0, category_id=3, bbox=[0, 0, 9, 9], iscrowd=1),
+            ],
+        )
+        write(root / split / file, json.dumps(content))
+    return root
 
 
-@pytest.fixture
-def dronevehicle(tmp_path: Path) -> Path:
+def dronevehicle(folder: Path) -> Path:
     """DroneVehicle: one training pair with every kind of object, bordered."""
-    root = tmp_path / 'DroneVehicle' / 'train'
+    root = folder / 'DroneVehicle' / 'train'
     image = np.full((712, 840), 255, np.uint8)
     image[100:-100, 100:-100] = np.linspace(0, 200, 640).astype(np.uint8)
     write_image(root / 'trainimgr' / '00001.jpg', np.dstack([image] * 3))
@@ -179,32 +169,22 @@ def stripes(size: tuple[int, int], num_classes: int) -> np.ndarray:
     return labels
 
 
-@pytest.fixture
-def make_msrs(tmp_path: Path) -> Callable[..., Path]:
-    """Write MSRS, three training and two test images, the last one without objects."""
-
-    def make(size: tuple[int, int] = (48, 64)) -> Path:
-        root = tmp_path / 'released' / 'MSRS'
-        splits = dict(train=('00001D', '00002N', '00010D'), test=('00003D', '00004N'))
-        for split, names in splits.items():
-            for name in names:
-                labels = stripes(size, 9) * (name != '00004N')
-                write_image(root / split / 'ir' / f'{name}.png', noise(*size))
-                write_image(root / split / 'vi' / f'{name}.png', noise(*size, 3))
-                write_image(
-                    root / split / 'Segmentation_labels' / f'{name}.png', labels
-                )
-        visible = root / 'test' / 'Segmentation_visualize' / '00003D.png'
-        write_image(visible, noise(*size, 3))
-        return root
-
-    return make
+def msrs(folder: Path) -> Path:
+    """MSRS, three training and two test images, the last one without objects."""
+    root = folder / 'MSRS'
+    splits = dict(train=('00001D', '00002N', '00010D'), test=('00003D', '00004N'))
+    for split, names in splits.items():
+        for name in names:
+            labels = stripes((48, 64), 9) * (name != '00004N')
+            write_image(root / split / 'ir' / f'{name}.png')
+            write_image(root / split / 'vi' / f'{name}.png', channels=3)
+            write_image(root / split / 'Segmentation_labels' / f'{name}.png', labels)
+    return root
 
 
-@pytest.fixture
-def mfnet(tmp_path: Path) -> Path:
+def mfnet(folder: Path) -> Path:
     """MFNet: thermal in the fourth channel, lists with a mirrored copy."""
-    root = tmp_path / 'released' / 'ir_seg_dataset'
+    root = folder / 'ir_seg_dataset'
     splits = dict(train=('00001D', '00002N'), val=('00003D',), test=('00004N',))
     for split, names in splits.items():
         for name in names:
@@ -216,10 +196,9 @@ def mfnet(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.fixture
-def soda(tmp_path: Path) -> Path:
+def soda(folder: Path) -> Path:
     """SODA: two columns in the lists, and second copies in them."""
-    root = tmp_path / 'released' / 'InfraredSemanticLabel'
+    root = folder / 'InfraredSemanticLabel'
     for name in ('1', '2.a', '3'):
         write_image(root / 'JPEGImages' / f'{name}.jpg', channels=3)
         labels = root / 'SegmentationClassOne' / f'{name}.png'
@@ -229,10 +208,9 @@ def soda(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.fixture
-def irstd1k(tmp_path: Path) -> Path:
+def irstd1k(folder: Path) -> Path:
     """IRSTD-1k: masks of one and of four channels, one image in no list."""
-    root = tmp_path / 'released' / 'IRSTD-1k'
+    root = folder / 'IRSTD-1k'
     for number in range(5):
         mask = np.zeros((32, 40), np.uint8)
         mask[4:6, 8:11] = 255 * (number != 3)
@@ -243,3 +221,16 @@ def irstd1k(tmp_path: Path) -> Path:
     write(root / 'trainval.txt', 'XDU0\r\nXDU1\r\n')
     write(root / 'trainvaltest.txt', 'XDU0\nXDU1\nXDU2\nXDU3\n')
     return root
+
+
+#: By the names that ``convert_dataset.py`` knows.
+RELEASES = {
+    'dronevehicle': dronevehicle,
+    'flir': flir_aligned,
+    'hit-uav': hit_uav,
+    'irstd1k': irstd1k,
+    'llvip': llvip,
+    'm3fd': m3fd,
+    'mfnet': mfnet,
+    'msrs': msrs,
+}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Container, Iterable, Mapping
+import itertools
+from collections.abc import Collection, Container, Iterable, Mapping
 from pathlib import Path
 
 import cv2
@@ -15,7 +14,7 @@ from dugi_mae.files import atomic_write
 
 
 def open_release(
-    source: Path, out: Path, written: Iterable[str], *archives: str
+    source: Path, out: Path, written: Iterable[str], archives: Iterable[str]
 ) -> Path:
     """Make sure that the source exists and that nothing will be written into one.
 
@@ -24,7 +23,7 @@ def open_release(
         out: Folder to write to.
         written: Folders below ``out`` that get files. A link there, as an earlier run
             leaves one, may lead into the source of any set.
-        *archives: Folders that the set's archive unpacks to.
+        archives: Folders that the set's archive unpacks to.
 
     Returns:
         ``source``, or the one of ``archives`` in it.
@@ -59,12 +58,7 @@ def subfolders(root: Path) -> dict[str, Path]:
 
 
 def find_folder(root: Path, *names: str) -> Path:
-    """The first of several folders that exists, in any case of letters.
-
-    Args:
-        root: Where to look.
-        names: Names of a folder just below ``root``, in order of preference.
-    """
+    """The first of several folders just below another that exists, in any case."""
     here = subfolders(root)
     for name in names:
         if name.lower() in here:
@@ -77,7 +71,7 @@ def find_folder(root: Path, *names: str) -> Path:
 
 
 def check_present(
-    names: Iterable[str], files: Container[str], folder: object, listed_in: object
+    names: Collection[str], files: Container[str], folder: Path, listed_in: Path
 ) -> None:
     """Raise unless a file exists for every name.
 
@@ -87,7 +81,6 @@ def check_present(
         folder: Where, for the message.
         listed_in: Where the names are from, for the message.
     """
-    names = list(names)
     missing = [name for name in names if name not in files]
     if missing:
         raise DuGIError(
@@ -98,20 +91,12 @@ def check_present(
 
 def check_disjoint(splits: Mapping[str, Iterable[str]], place: Path) -> None:
     """Raise if a name is in several splits, which are those of a place."""
-    seen: dict[str, str] = {}
-    for split, names in splits.items():
-        for name in names:
-            if name in seen:
-                raise DuGIError(
-                    f'{name} is in both {seen[name]} and {split} of {place}: remove '
-                    'it from one of them'
-                )
-            seen[name] = split
-
-
-def write_text(text: str, path: Path) -> None:
-    """Write a UTF-8 text file atomically."""
-    atomic_write(text.encode('utf-8'), path)
+    for (one, names), (other, others) in itertools.combinations(splits.items(), 2):
+        if both := set(names) & set(others):
+            raise DuGIError(
+                f'{min(both)} is in both {one} and {other} of {place}: remove it from '
+                'one of them'
+            )
 
 
 def write_png(pixels: ndarray, path: Path) -> None:
@@ -119,40 +104,27 @@ def write_png(pixels: ndarray, path: Path) -> None:
     atomic_write(cv2.imencode('.png', pixels)[1].tobytes(), path, sync=False)
 
 
-def remove_file(path: Path) -> list[str]:
-    """Remove a file that an earlier run left, if there is one; gives lines to print."""
-    try:
+def write_names(names: Iterable[str], path: Path) -> bytes:
+    """Write a list, one name a line, atomically; gives what is in the file."""
+    content = ''.join(f'{name}\n' for name in names).encode()
+    atomic_write(content, path)
+    return content
+
+
+def remove_files(paths: Iterable[Path]) -> list[str]:
+    """Remove those files of an earlier run that exist; gives lines to print."""
+    found = [path for path in paths if path.exists()]
+    for path in found:
         path.unlink()
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise DuGIError(
-            f'{path} is of an earlier run and cannot be removed ({error.strerror}): '
-            'remove it or name another OUT'
-        ) from None
-    return [f'{path} of an earlier run removed']
+    return [f'{path} of an earlier run removed' for path in found]
 
 
 def link_folder(folder: Path, link: Path) -> str:
-    """Link to a folder of the source, replacing a link of an earlier run.
-
-    Returns:
-        A line to print.
-    """
-    if link.exists() and not link.is_symlink():
+    """Link to a folder of the source, replacing an earlier link; a line to print."""
+    if link.is_symlink():
+        link.unlink()
+    elif link.exists():
         raise DuGIError(f'{link} is in the way of a link to SRC: name another OUT')
-    target = folder.resolve()
-    temporary = link.with_name(f'.{os.getpid()}.{link.name}')
-    try:
-        link.parent.mkdir(parents=True, exist_ok=True)
-        temporary.symlink_to(target, target_is_directory=True)
-        temporary.replace(link)
-    except OSError as error:
-        raise DuGIError(
-            f'link {link} cannot be created ({error.strerror}): name another OUT, on '
-            'a disk that has symbolic links'
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-    return f'{link} -> {target}'
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(folder.resolve(), target_is_directory=True)
+    return f'{link} -> {folder.resolve()}'

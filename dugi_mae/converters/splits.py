@@ -1,66 +1,45 @@
-"""Splits: reading released lists, drawing, counting and recording them."""
+"""Splits: reading released lists, drawing and recording them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-from tqdm import tqdm
-
-from dugi_mae.annotations.label_maps import count_pixels
-from dugi_mae.converters.files import (
-    check_disjoint,
-    check_present,
-    remove_file,
-    write_text,
-)
+from dugi_mae.converters.files import check_disjoint, remove_files, write_names
 from dugi_mae.errors import DuGIError
-from dugi_mae.files import (
-    IMAGE_EXTENSIONS,
-    listed_names,
-    read_lines,
-    without_extension,
-)
+from dugi_mae.files import atomic_write, find_listed, read_lines
 
 SPLITS = ('train', 'val', 'test')
-#: What is written to ``OUT/splits``; MFNet divides its test split by time of day, too.
+#: What may be in ``OUT/splits``; MFNet divides its test split by time of day, too.
 WRITTEN = (*SPLITS, 'test_day', 'test_night')
 #: Where in ``OUT`` the record is, the last file that a conversion writes.
 RECORD = Path('splits', 'record.json')
-EXTENSIONS = (*IMAGE_EXTENSIONS, '.xml')
 
 
-def read_names(path: Path, known: Container[str] = ()) -> list[str]:
-    """Names of a split list, one a line.
+def read_list(path: Path) -> list[str]:
+    """Lines of a released list that are not blank."""
+    return read_lines(path, 'split list', 'copy the complete set')
 
-    Blank lines, folders (of either slash), extensions, further columns and a missing
-    final newline do not matter.
+
+def find_names(
+    lines: Iterable[str], images: Mapping[str, Path], path: Path
+) -> list[str]:
+    """Names of the images that the lines of a list mean.
 
     Args:
-        path: The list.
-        known: Names that may contain blanks; a line that is one of them is no columns.
-
-    Raises:
-        DuGIError: If the list is missing, empty, or names something twice.
+        lines: The lines, see :func:`dugi_mae.files.find_listed`.
+        images: Images of one folder by name.
+        path: The list, for messages.
     """
-    names = []
-    for line in read_lines(path, 'split list', 'correct the path'):
-        text, column = listed_names(line)
-        texts = text, Path(column).name, Path(text).name
-        full, column, file = (without_extension(text, EXTENSIONS) for text in texts)
-        names.append(next((n for n in (full, column, file) if n in known), column))
-    name, count = Counter(names).most_common(1)[0]
-    if count > 1:
-        raise DuGIError(f'split list {path} has {name} {count} times: keep one of them')
-    return names
+    names = {image.name: name for name, image in images.items()}
+    folder = next(iter(images.values())).parent
+    return [names[file] for file in find_listed(lines, names, str(path), folder)]
 
 
 def draw_split(
-    names: Iterable[str], val_fraction: float = 0.2, seed: int = 0
+    names: Collection[str], val_fraction: float = 0.2, seed: int = 0
 ) -> dict[str, list[str]]:
     """Divide names at random, the same way on every machine and in every version.
 
@@ -79,35 +58,34 @@ def draw_split(
         DuGIError: If ``val_fraction`` is not between 0 and 1 or leaves either part
             empty.
     """
-    if not 0 < val_fraction < 1:  # nan is not, too
-        raise DuGIError(f'val_fraction={val_fraction}: choose between 0 and 1')
 
     def rank(name: str) -> bytes:
         return hashlib.sha256(f'{seed}:{name}'.encode()).digest()
 
-    ranked = sorted(names, key=rank)
-    num_val = round(val_fraction * len(ranked))
-    if not 0 < num_val < len(ranked):
-        raise DuGIError(
-            f'val_fraction={val_fraction} of {len(ranked)} images leaves a part '
-            'empty: choose another one between 0 and 1'
-        )
-    return dict(train=sorted(ranked[num_val:]), val=sorted(ranked[:num_val]))
+    if 0 < val_fraction < 1:  # nan is not, too
+        num_val = round(val_fraction * len(names))
+        if 0 < num_val < len(names):
+            ranked = sorted(names, key=rank)
+            return dict(train=sorted(ranked[num_val:]), val=sorted(ranked[:num_val]))
+    raise DuGIError(
+        f'val_fraction={val_fraction} of {len(names)} images leaves a part empty: '
+        'choose another one between 0 and 1'
+    )
 
 
-def read_splits(folder: Path, names: Collection[str]) -> dict[str, list[str]]:
+def read_splits(folder: Path, images: Mapping[str, Path]) -> dict[str, list[str]]:
     """Read ``train.txt``, ``val.txt`` and, if it is there, ``test.txt`` of a folder.
 
     Args:
         folder: Where the lists are.
-        names: All images that may be in them.
+        images: All images that may be in them, by name.
     """
-    wanted = [
-        split for split in SPLITS if split != 'test' or (folder / 'test.txt').is_file()
-    ]
-    splits = {split: read_names(folder / f'{split}.txt', names) for split in wanted}
-    for split, listed in splits.items():
-        check_present(listed, names, 'the annotations of SRC', folder / f'{split}.txt')
+    paths = {split: folder / f'{split}.txt' for split in SPLITS}
+    splits = {
+        split: find_names(read_list(path), images, path)
+        for split, path in paths.items()
+        if split != 'test' or path.is_file()
+    }
     check_disjoint(splits, folder)
     return splits
 
@@ -129,52 +107,13 @@ def write_splits(
     Returns:
         Lines to print.
     """
-    folder, record, lines = out / 'splits', dict(origin, lists={}), []
-    remove_file(out / RECORD)
-    for split in WRITTEN:
-        if split not in splits:
-            lines += remove_file(folder / f'{split}.txt')
+    paths = {split: out / 'splits' / f'{split}.txt' for split in WRITTEN}
+    remove_files([out / RECORD])
+    lines = remove_files(path for split, path in paths.items() if split not in splits)
+    record = dict(origin, lists={})
     for split, names in splits.items():
-        text = ''.join(f'{name}\n' for name in names)
-        path = folder / f'{split}.txt'
-        write_text(text, path)
-        digest = hashlib.sha256(text.encode()).hexdigest()
+        digest = hashlib.sha256(write_names(names, paths[split])).hexdigest()
         record['lists'][split] = dict(images=len(names), sha256=digest)
-        lines.append(f'{path} written: {len(names)} images, sha256 {digest}')
-    write_text(json.dumps(record, indent=2) + '\n', out / RECORD)
+        lines.append(f'{paths[split]} written: {len(names)} images, sha256 {digest}')
+    atomic_write(f'{json.dumps(record, indent=2)}\n'.encode(), out / RECORD)
     return lines
-
-
-def summarize(
-    split: str,
-    names: Sequence[str],
-    images: Mapping[str, Path],
-    labels: Mapping[str, Path],
-    classes: Sequence[str],
-) -> str:
-    """Check every label map of a split and say what is in it.
-
-    Args:
-        split: Its name.
-        names: Those of its images.
-        images: Images by name.
-        labels: Label maps by name.
-        classes: Class names in the order of their label values.
-
-    Returns:
-        A line to print: images, those with nothing but the first class, and pixels of
-        each class.
-    """
-    counts = np.stack(
-        [
-            count_pixels(images[name], labels[name], len(classes))
-            for name in tqdm(names, desc=split, unit='image', leave=False)
-        ]
-    )
-    totals = zip(classes, counts.sum(axis=0), strict=True)
-    listed = ', '.join(f'{name} {number}' for name, number in totals)
-    empty = int((counts[:, 1:].sum(axis=1) == 0).sum())
-    return (
-        f'{split}: {len(counts)} images ({empty} with nothing but {classes[0]}), '
-        f'pixels: {listed}'
-    )

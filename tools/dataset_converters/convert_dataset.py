@@ -15,7 +15,7 @@ import inspect
 from pathlib import Path
 
 from dugi_mae.cli import run_cli
-from dugi_mae.converters import CONVERTERS
+from dugi_mae.converters import CONVERTERS, convert
 from dugi_mae.errors import DuGIError
 
 
@@ -50,28 +50,17 @@ def parse_args() -> dict:
     msrs.add_argument(
         '--subset', action='store_true', help='accept a part of the 1083 + 361 images'
     )
-    irstd1k = parser.add_argument_group('irstd1k')
-    irstd1k.add_argument(
-        '--train',
-        type=Path,
-        metavar='FILE',
-        help='training list, if not in SRC',
-    )
-    irstd1k.add_argument(
-        '--test', type=Path, metavar='FILE', help='test list; goes with --train'
-    )
     return vars(parser.parse_args())
 
 
 def main() -> None:
     """Convert and print what was counted and written."""
     options = parse_args()
-    name = options.pop('name')
-    convert = CONVERTERS[name]
-    for option in options:
-        if option not in inspect.signature(convert).parameters:
-            flag = option.replace('_', '-')
-            raise DuGIError(f'--{flag} is no option of {name}: omit it')
+    name = options['name']
+    known = inspect.signature(CONVERTERS[name].function).parameters
+    for option in options.keys() - {'name', 'source', 'out'} - known.keys():
+        flag = option.replace('_', '-')
+        raise DuGIError(f'--{flag} is no option of {name}: omit it')
     print(*convert(**options), sep='\n')
 
 

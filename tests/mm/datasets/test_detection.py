@@ -24,7 +24,7 @@ import dugi_mae.mm.datasets.detection
 import dugi_mae.mm.metrics.infrared_coco_metric
 import dugi_mae.mmdet
 from dugi_mae.annotations import classes as public
-from dugi_mae.converters import CONVERTERS, hit_uav
+from dugi_mae.converters import CONVERTERS, convert
 from dugi_mae.errors import DuGIError
 from dugi_mae.mm.datasets.detection import InfraredCocoDataset
 
@@ -390,7 +390,7 @@ def test_base_configs(name, tmp_path, monkeypatch):
 def test_real_hit_uav(data_root, tmp_path, monkeypatch):
     """Converted real files load through the base config, boxes inside the images."""
     monkeypatch.setenv('DUGI_COCO', str(tmp_path))
-    hit_uav.convert(data_root / 'hit_uav', tmp_path / 'hit_uav')
+    convert('hit-uav', data_root / 'hit_uav', tmp_path / 'hit_uav')
     config = Config.fromfile(CONFIGS / 'hit-uav_detection.py')
     train, val = (
         DATASETS.build(config[f'{part}_dataloader'].dataset)

@@ -15,10 +15,11 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.datasets import BaseSegDataset
 from PIL import Image
+from released_sets import mfnet, msrs, soda
 from toys import write_image
 
 import dugi_mae.mmseg  # noqa: F401  registers what pipelines name
-from dugi_mae.converters.mfnet import convert as convert_mfnet
+from dugi_mae.converters import convert
 from dugi_mae.errors import DuGIError
 from dugi_mae.mm.datasets.label_map import LabelMapDataset
 from dugi_mae.mm.datasets.segmentation import MFNetDataset, MSRSDataset, SODADataset
@@ -141,9 +142,9 @@ def test_every_label_map_is_checked(own_set):
         dataset[2]
 
 
-def test_msrs_as_released(make_msrs):
+def test_msrs_as_released(tmp_path):
     """Both parts are read from their folders, infrared alone."""
-    root = make_msrs()
+    root = msrs(tmp_path)
     train = MSRSDataset(str(root))
     prefix = dict(img_path='test/ir', seg_map_path='test/Segmentation_labels')
     test = MSRSDataset(str(root), data_prefix=prefix)
@@ -153,11 +154,13 @@ def test_msrs_as_released(make_msrs):
     assert not train.metainfo['reduce_zero_label']
 
 
-def test_classes_are_chosen_by_name(make_msrs):
+def test_classes_are_chosen_by_name(tmp_path):
     """Some of a set's classes, in any order: the others are ignored."""
     init_default_scope('mmseg')
     dataset = MSRSDataset(
-        str(make_msrs()), metainfo=dict(classes=('person', 'unlabelled')), pipeline=LOAD
+        str(msrs(tmp_path)),
+        metainfo=dict(classes=('person', 'unlabelled')),
+        pipeline=LOAD,
     )
     values = np.unique(dataset[0]['gt_seg_map']).tolist()
     assert values == [0, 1, 255]
@@ -167,11 +170,12 @@ def test_classes_are_chosen_by_name(make_msrs):
         MSRSDataset(dataset.data_root, metainfo=dict(classes=('persons',)))
 
 
-def test_soda_as_released(soda):
+def test_soda_as_released(tmp_path):
     """The second column and second copies are dropped; 21 classes."""
-    dataset = SODADataset(str(soda), 'train_infrared.txt')
+    root = soda(tmp_path)
+    dataset = SODADataset(str(root), 'train_infrared.txt')
     assert stems(dataset) == ['2.a', '1']
-    assert stems(SODADataset(str(soda), 'test_infrared.txt')) == ['3']
+    assert stems(SODADataset(str(root), 'test_infrared.txt')) == ['3']
     classes = dataset.metainfo['classes']
     assert len(classes) == len(set(classes)) == len(dataset.metainfo['palette']) == 21
     assert (classes[0], classes[15], classes[20]) == (
@@ -179,13 +183,14 @@ def test_soda_as_released(soda):
         'trash can',
         'sidewalk',
     )
-    (soda / 'train_infrared.txt').write_text('1(2) 3\n')
+    (root / 'train_infrared.txt').write_text('1(2) 3\n')
     with pytest.raises(DuGIError, match='has only second copies'):
-        SODADataset(str(soda), 'train_infrared.txt')
+        SODADataset(str(root), 'train_infrared.txt')
 
 
-def test_mfnet_needs_its_converter(mfnet):
+def test_mfnet_needs_its_converter(tmp_path):
     """Released files are refused, never read as colour with transparency."""
+    root = mfnet(tmp_path)
     for data_prefix in (
         dict(img_path='thermal', seg_map_path='labels'),
         dict(img_path='images', seg_map_path='labels'),
@@ -193,28 +198,29 @@ def test_mfnet_needs_its_converter(mfnet):
         with pytest.raises(
             DuGIError, match='convert_dataset.py mfnet SRC OUT`'
         ) as caught:
-            MFNetDataset(str(mfnet), 'val.txt', data_prefix=data_prefix)
+            MFNetDataset(str(root), 'val.txt', data_prefix=data_prefix)
         assert '\n' not in str(caught.value)
 
 
-def test_mfnet_converted(mfnet, tmp_path):
+def test_mfnet_converted(tmp_path):
     """What the converter writes is read: thermal pixels and MSRS's classes."""
-    convert_mfnet(mfnet, tmp_path / 'out')
+    root = mfnet(tmp_path)
+    convert('mfnet', root, tmp_path / 'out')
     init_default_scope('mmseg')
     dataset = MFNetDataset(str(tmp_path / 'out'), 'splits/train.txt', pipeline=LOAD)
     assert stems(dataset) == ['00001D', '00002N']
-    source = cv2.imread(str(mfnet / 'images/00001D.png'), cv2.IMREAD_UNCHANGED)
+    source = cv2.imread(str(root / 'images/00001D.png'), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(dataset[0]['img'], np.dstack([source[..., 3]] * 3))
     assert dataset.metainfo['classes'] == MSRSDataset.METAINFO['classes']
 
 
 @pytest.fixture
-def data_folder(make_msrs, soda, mfnet, own_set, monkeypatch) -> Path:
+def data_folder(own_set, tmp_path, monkeypatch) -> Path:
     """All sets where the data configs look for them."""
-    root = own_set / 'data'
-    convert_mfnet(mfnet, root / 'mfnet')
-    shutil.move(make_msrs(), root / 'msrs')
-    shutil.move(soda, root / 'soda')
+    root = tmp_path / 'data'
+    convert('mfnet', mfnet(tmp_path), root / 'mfnet')
+    shutil.move(msrs(tmp_path), root / 'msrs')
+    shutil.move(soda(tmp_path), root / 'soda')
     (root / 'my_set').mkdir()
     for folder in ('images', 'labels'):
         shutil.move(own_set / folder, root / 'my_set')

@@ -16,7 +16,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DATASETS, METRICS, DefaultScope
 
-from dugi_mae.converters.msrs import convert
+from dugi_mae.converters import convert
 from dugi_mae.mm.datasets.segmentation import MSRSDataset
 
 #: Label value, name and colour (RGB) as the authors' visualize.py has them.
@@ -65,9 +65,7 @@ def released(tmp_path_factory) -> Path:
 def converted(released, tmp_path_factory) -> Path:
     """What the converter makes of it, without ``subset``: it is the whole set."""
     out = tmp_path_factory.mktemp('converted')
-    lines = convert(released, out)
-    assert 'train: 536 by day, 547 at night' in lines
-    assert 'test: 179 by day, 182 at night' in lines
+    convert('msrs', released, out)
     return out
 
 
