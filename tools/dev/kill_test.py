@@ -12,10 +12,10 @@ import argparse
 import os
 import random
 import signal
-import struct
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 # Before torch is imported: a fork must not inherit a pool of threads.
@@ -46,8 +46,6 @@ RUNNER_PARTS = (
     *('param_scheduler', 'default_hooks', 'custom_hooks', 'resume', 'env_cfg'),
     *('log_level', 'default_scope', 'randomness'),
 )
-#: One line of the record: an iteration and its loss.
-ENTRY = struct.Struct('<qd')
 
 
 @HOOKS.register_module()
@@ -59,11 +57,11 @@ class RecordHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Open the record."""
-        self.file = os.open(self.path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+        self.file = open(self.path, 'ab', buffering=0)
 
     def after_train_iter(self, runner: Runner, batch_idx, data_batch, outputs) -> None:
         """Write one entry."""
-        os.write(self.file, ENTRY.pack(runner.iter, outputs['loss'].item()))
+        self.file.write(f'{runner.iter} {outputs["loss"].item()!r}\n'.encode())
 
 
 def toy_config(folder: Path, data: Path, args: argparse.Namespace) -> Config:
@@ -75,37 +73,34 @@ def toy_config(folder: Path, data: Path, args: argparse.Namespace) -> Config:
         args: Of the command line.
     """
     epochs = 2 * args.kills + 2
+    by_epoch = args.loop == 'epoch'
     iters = epochs * ITERS_PER_EPOCH
     config = Config.fromfile(CONFIG)
-    by_epoch = args.loop == 'epoch'
-    checkpoint = dict(by_epoch=by_epoch, interval=1 if by_epoch else ITERS_PER_EPOCH)
-    warm_up = dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=iters)
     config.merge_from_dict(
-        dict(
-            work_dir=str(folder),
-            model=dict(
-                backbone=dict(arch=dict(ARCH)),  # _delete_ is taken out
-                neck=dict(decoder_embed_dims=128, decoder_num_heads=4),
-            ),
-            train_dataloader=dict(
-                batch_size=2,
-                num_workers=args.workers,
-                persistent_workers=args.workers > 0,
-                dataset=dict(
-                    data_root=str(data), split=None, indices=2 * ITERS_PER_EPOCH
-                ),
-            ),
-            default_hooks=dict(checkpoint=checkpoint, logger=dict(interval=50)),
-            log_level='WARNING',
-        )
+        {
+            'work_dir': str(folder),
+            'model.backbone.arch': dict(ARCH),  # _delete_ is taken out
+            'model.neck.decoder_embed_dims': 128,
+            'model.neck.decoder_num_heads': 4,
+            'train_dataloader.batch_size': 2,
+            'train_dataloader.num_workers': args.workers,
+            'train_dataloader.persistent_workers': args.workers > 0,
+            'train_dataloader.dataset.data_root': str(data),
+            'train_dataloader.dataset.split': None,
+            'train_dataloader.dataset.indices': 2 * ITERS_PER_EPOCH,
+            'default_hooks.checkpoint.by_epoch': by_epoch,
+            'default_hooks.checkpoint.interval': 1 if by_epoch else ITERS_PER_EPOCH,
+            'default_hooks.logger.interval': 50,
+            'log_level': 'WARNING',
+            'resume': True,
+        }
     )
+    warm_up = dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=iters)
     config.param_scheduler = [warm_up]
     config.custom_hooks = [dict(type='RecordHook', path=str(folder / 'record'))]
-    config.resume = True
-    if by_epoch:
-        config.train_cfg = dict(by_epoch=True, max_epochs=epochs)
-    else:
-        config.train_cfg = dict(by_epoch=False, max_iters=iters)
+    length = dict(max_epochs=epochs) if by_epoch else dict(max_iters=iters)
+    config.train_cfg = dict(by_epoch=by_epoch, **length)
+    if not by_epoch:
         config.train_dataloader.sampler.type = 'InfiniteSampler'
     for step in config.train_dataloader.dataset.pipeline:
         if 'scale' in step:
@@ -121,11 +116,9 @@ def start(config: Config) -> int:
         return child
     # Loader workers die with the group.
     os.setsid()
-    log = os.open(
-        f'{config.work_dir}/output.log', os.O_CREAT | os.O_WRONLY | os.O_APPEND
-    )
-    os.dup2(log, 1)
-    os.dup2(log, 2)
+    with open(f'{config.work_dir}/output.log', 'a', buffering=1) as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
     status = 1
     try:
         # Without `cfg`: to print it as text takes longer than to train.
@@ -133,17 +126,17 @@ def start(config: Config) -> int:
         Runner(**parts, cfg=Config()).train()
         status = 0
     except BaseException:
-        sys.excepthook(*sys.exc_info())
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
 
 
-def read_record(folder: Path) -> list[tuple[int, float]]:
-    """Iterations and losses so far."""
+def read_record(folder: Path) -> list[list[str]]:
+    """Iterations and losses so far; a float and its ``repr`` are equal to the bit."""
     path = folder / 'record'
-    return list(ENTRY.iter_unpack(path.read_bytes())) if path.is_file() else []
+    return [line.split() for line in path.open()] if path.is_file() else []
 
 
 def unfinished(folder: Path) -> list[Path]:
