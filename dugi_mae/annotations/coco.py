@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from dugi_mae.annotations.coco_items import (
-    ANNOTATION_KEYS,
-    CATEGORY_KEYS,
-    IMAGE_KEYS,
-    annotation_name,
-    check_item,
-)
+from dugi_mae.annotations.coco_items import KEYS, check_item
 from dugi_mae.errors import DuGIError
-
-#: What a COCO annotation file consists of.
-LISTS = ('images', 'annotations', 'categories')
 
 
 def read_json(path: str | Path) -> object:
@@ -40,32 +32,6 @@ def read_json(path: str | Path) -> object:
     raise DuGIError(f'annotation file {path} {problem}')
 
 
-def _check_ids(content: dict, path: str | Path) -> None:
-    """Raise unless ids tell images and categories apart."""
-    for key in ('images', 'categories'):
-        # Evaluation sorts them, which text and numbers together do not allow.
-        if len({isinstance(item['id'], str) for item in content[key]}) > 1:
-            raise DuGIError(
-                f'{key} of {path} have both numbers and strings as ids: write them '
-                'all as numbers'
-            )
-    images = content['images']
-    unique = len({image['id'] for image in images})
-    if unique < len(images):
-        raise DuGIError(
-            f'{len(images) - unique} images of {path} share an id with another one: '
-            'number them'
-        )
-    names = {}
-    for category in content['categories']:
-        known = names.setdefault(category['id'], category['name'])
-        if known != category['name']:
-            raise DuGIError(
-                f'categories {known!r} and {category["name"]!r} of {path} share the '
-                f'id {category["id"]!r}: give each its own, and the annotations theirs'
-            )
-
-
 def check_coco(content: object, path: str | Path) -> dict:
     """Make sure that parsed JSON is a COCO annotation file with at least one image.
 
@@ -85,36 +51,48 @@ def check_coco(content: object, path: str | Path) -> dict:
             f"{path} is HIT-UAV's own JSON (key annotation), not COCO: run `python "
             'tools/dataset_converters/convert_dataset.py hit-uav SRC OUT` and use OUT'
         )
-    for key in LISTS:
-        if not isinstance(content.get(key), list):
+    for name, keys in KEYS.items():
+        if not isinstance(content.get(name), list):
             raise DuGIError(
-                f'annotation file {path} has no list {key!r}: give a file in COCO '
-                f'format, with {", ".join(LISTS)}'
+                f'annotation file {path} has no list {name!r}: give a file in COCO '
+                f'format, with {", ".join(KEYS)}'
             )
-    for key, name, keys in (
-        ('images', 'image', IMAGE_KEYS),
-        ('categories', 'category', CATEGORY_KEYS),
-    ):
-        if not content[key]:
+        if not content[name] and name != 'annotations':
             raise DuGIError(f'annotation file {path} lists no {name}: write it again')
-        for number, item in enumerate(content[key]):
-            check_item(item, keys, f'{name} number {number}', path)
-    _check_ids(content, path)
-    image_ids = {image['id'] for image in content['images']}
-    category_ids = {category['id'] for category in content['categories']}
-    for number, annotation in enumerate(content['annotations']):
-        what = f'annotation {annotation_name(annotation, number)}'
-        check_item(annotation, ANNOTATION_KEYS, what, path)
-        for key, listed, ids in (
-            ('image_id', 'images', image_ids),
-            ('category_id', 'categories', category_ids),
-        ):
+        for number, item in enumerate(content[name]):
+            check_item(item, keys, f'{name}[{number}] of {path}')
+    # The same category twice does no harm.
+    categories = {(item['id'], item['name']) for item in content['categories']}
+    known = (
+        ('images', 'image_id', [item['id'] for item in content['images']]),
+        ('categories', 'category_id', [number for number, _ in categories]),
+    )
+    for name, key, listed in known:
+        _check_ids(listed, f'{name} of {path}')
+        ids = set(listed)
+        for number, annotation in enumerate(content['annotations']):
             if annotation[key] not in ids:
                 raise DuGIError(
-                    f'{what} of {path} has {key}={annotation[key]!r}, which is not '
-                    f'listed under {listed}: add it there or remove the annotation'
+                    f'annotations[{number}] of {path} has {key}={annotation[key]!r}, '
+                    f'which is not among the {name}: add it there or remove the '
+                    'annotation'
                 )
     return content
+
+
+def _check_ids(ids: list[int | str], what: str) -> None:
+    """Raise unless ids tell images or categories apart."""
+    # Evaluation sorts them, which text and numbers together do not allow.
+    if len({isinstance(i, str) for i in ids}) > 1:
+        raise DuGIError(
+            f'{what} have both numbers and strings as ids: write them all as numbers'
+        )
+    shared, count = Counter(ids).most_common(1)[0]
+    if count > 1:
+        raise DuGIError(
+            f'{count} {what} share the id {shared!r}: give each its own, and the '
+            'annotations theirs'
+        )
 
 
 def class_names(content: dict) -> tuple[str, ...]:

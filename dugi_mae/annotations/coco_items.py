@@ -7,39 +7,34 @@ from collections.abc import Callable, Sequence
 
 from dugi_mae.errors import DuGIError
 
-IMAGE_KEYS = ('id', 'file_name', 'width', 'height')
-ANNOTATION_KEYS = ('image_id', 'category_id', 'bbox')
-CATEGORY_KEYS = ('id', 'name')
+#: The lists of a COCO file, and what an item of each must have.
+KEYS = dict(
+    images=('id', 'file_name', 'width', 'height'),
+    annotations=('image_id', 'category_id', 'bbox'),
+    categories=('id', 'name'),
+)
 OPTIONAL_KEYS = ('area', 'iscrowd', 'segmentation')
 
 
-def annotation_name(annotation: object, number: int) -> str:
-    """What to call an annotation in a message."""
-    has_id = isinstance(annotation, dict) and 'id' in annotation
-    return repr(annotation['id']) if has_id else f'number {number}'
-
-
-def check_item(item: object, keys: Sequence[str], what: str, path: object) -> None:
+def check_item(item: object, keys: Sequence[str], what: str) -> None:
     """Raise unless an item of a list has the keys that are needed, of their types.
 
     Args:
         item: An image, annotation or category as parsed.
         keys: What it must have.
         what: What messages call it.
-        path: Name of the file, for messages.
     """
-    missing = [key for key in keys if not (isinstance(item, dict) and key in item)]
-    if missing:
-        raise DuGIError(
-            f'{what} of {path} has no {missing[0]!r}: this is not COCO format, '
-            'write the file again'
-        )
+    for key in keys:
+        if not isinstance(item, dict) or key not in item:
+            raise DuGIError(
+                f'{what} has no {key!r}: this is not COCO format, write the file again'
+            )
     for key in (*keys, *OPTIONAL_KEYS):
         fits, wanted = _TYPES[key]
         if key in item and not fits(item[key]):
             raise DuGIError(
-                f'{what} of {path} has {key}={reprlib.repr(item[key])}: {wanted} is '
-                'needed, correct it or write the file again'
+                f'{what} has {key}={reprlib.repr(item[key])}: {wanted} is needed, '
+                'correct it or write the file again'
             )
 
 
@@ -62,21 +57,20 @@ def _is_box(value: object) -> bool:
 
 
 def _is_segmentation(value: object) -> bool:
-    """Whether it is a list of polygons, which may be empty, or run lengths."""
+    """Whether it is a list of polygons, which may be empty, or run lengths.
+
+    Whether these fit their image matters to those who use masks, see
+    :mod:`dugi_mae.annotations.coco_masks`.
+    """
     if value is None or isinstance(value, list):
         polygons = value or []
         return all(isinstance(p, list) and all(map(_is_number, p)) for p in polygons)
     if not isinstance(value, dict) or set(value) != {'size', 'counts'}:
         return False
-    size, counts = value['size'], value['counts']
-    if not isinstance(size, list) or list(map(_is_size, size)) != [True] * 2:
-        return False
-    if isinstance(counts, str):
-        return True
-    runs = isinstance(counts, list) and all(
-        isinstance(n, int) and n >= 0 for n in counts
+    counts = value['counts']
+    return isinstance(counts, str) or (
+        isinstance(counts, list) and all(isinstance(n, int) for n in counts)
     )
-    return runs and sum(counts) == size[0] * size[1]
 
 
 #: What a value must be, and what messages call that.

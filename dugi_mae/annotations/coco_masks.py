@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dugi_mae.annotations.coco_items import annotation_name
 from dugi_mae.errors import DuGIError
 
 
@@ -51,7 +50,7 @@ def check_masks(content: dict, path: str | Path) -> None:
         image['id']: [image['height'], image['width']] for image in content['images']
     }
     for number, annotation in enumerate(content['annotations']):
-        what = f'annotation {annotation_name(annotation, number)} of {path}'
+        what = f'annotations[{number}] of {path}'
         mask = annotation.get('segmentation')
         if not mask:
             raise DuGIError(

@@ -82,41 +82,25 @@ def broken(coco: dict, **changes) -> dict:
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        (dict(images=dict(file_name=...)), "image number 0 of x has no 'file_name'"),
-        (dict(images=dict(width=...)), "image number 0 of x has no 'width'"),
-        (dict(images=dict(id=8)), '1 images of x share an id'),
+        (dict(images=dict(file_name=...)), r"images\[0\] of x has no 'file_name'"),
+        (dict(images=dict(id=8)), '2 images of x share the id 8'),
         (dict(images=dict(id='7')), 'images of x have both numbers and strings'),
-        (dict(categories=dict(id='3')), 'categories of x have both numbers'),
-        (
-            dict(categories=dict(id=1)),
-            "categories 'car' and 'person' of x share the id 1: give each its own",
-        ),
-        (dict(categories=dict(name=...)), "category number 0 of x has no 'name'"),
-        (dict(annotations=dict(bbox=...)), "annotation 0 of x has no 'bbox'"),
+        (dict(categories=dict(id=1)), '2 categories of x share the id 1: give each'),
+        (dict(annotations=dict(bbox=...)), r"annotations\[0\] of x has no 'bbox'"),
         (dict(annotations=dict(bbox=[1, 2, 3, 4, 0.5])), 'rotated boxes: take the hor'),
         (dict(annotations=dict(bbox=[1, 2, None, 4])), 'four numbers x, y, width'),
-        (
-            dict(annotations=dict(image_id=9)),
-            'annotation 0 of x has image_id=9.*listed under images',
-        ),
-        (
-            dict(annotations=dict(category_id=9)),
-            'category_id=9.*listed under categories',
-        ),
-        (dict(annotations=dict(category_id='a\nb')), r"category_id='a\\nb'"),
+        (dict(annotations=dict(bbox=[1, 2, 3, float('nan')])), 'four numbers'),
+        (dict(annotations=dict(bbox=[1, 2, 3, 10**400])), 'four numbers'),
+        (dict(annotations=dict(image_id=9)), 'image_id=9.*not among the images'),
+        (dict(annotations=dict(category_id='a\nb')), r"category_id='a\\nb'.*categori"),
         (dict(images=dict(width='64')), "width='64': a number of pixels is needed"),
         (dict(images=dict(height=0)), 'height=0: a number of pixels is needed'),
         (dict(images=dict(id=[7])), r'id=\[7\]: a number or string is needed'),
         (dict(images=dict(file_name=3)), 'file_name=3: a string is needed'),
-        (dict(annotations=dict(bbox=[1, 2, 3, float('nan')])), 'four numbers'),
-        (dict(annotations=dict(bbox=[1, 2, 3, 10**400])), 'four numbers'),
         (dict(annotations=dict(area='9')), "area='9': a number is needed"),
         (dict(annotations=dict(iscrowd='no')), "iscrowd='no': 0 or 1 is needed"),
         (dict(annotations=dict(segmentation=[[1, 'x']])), 'polygons or of run lengths'),
-        (
-            dict(annotations=dict(segmentation=dict(size=[2, 2], counts=[1, 2]))),
-            'polygons or of run lengths is needed',
-        ),
+        (dict(annotations=dict(segmentation=dict(size=[2, 2]))), 'of run lengths is'),
     ],
 )
 def test_parts_that_do_not_fit(coco, changes, message):
@@ -141,7 +125,7 @@ def test_masks_are_optional(coco, mask):
     assert check_coco(broken(coco, annotations=dict(segmentation=mask)), 'x')
 
 
-@pytest.mark.parametrize('content', [[], 'text', {}, dict(images=[], annotations=[])])
+@pytest.mark.parametrize('content', [[], 'text', {}])
 def test_other_json(content):
     """JSON of another kind is not taken for an empty set."""
     with pytest.raises(DuGIError, match='x has no list .* give a file in COCO format'):
@@ -151,11 +135,11 @@ def test_other_json(content):
 def test_empty_split(coco):
     """A split without images is an error, one without boxes is not."""
     assert check_coco(dict(coco, annotations=[]), 'x')
-    with pytest.raises(DuGIError, match='x lists no image: write'):
+    with pytest.raises(DuGIError, match='x lists no images: write'):
         check_coco(dict(coco, images=[], annotations=[]), 'x')
-    with pytest.raises(DuGIError, match='x lists no category: write'):
+    with pytest.raises(DuGIError, match='x lists no categories: write'):
         check_coco(dict(coco, categories=[], annotations=[]), 'x')
-    with pytest.raises(DuGIError, match="image number 0 of x has no 'id'"):
+    with pytest.raises(DuGIError, match=r"images\[0\] of x has no 'id'"):
         check_coco(dict(coco, images=[1, 2]), 'x')
 
 

@@ -46,12 +46,11 @@ def test_run_lengths_are_those_of_pycocotools(shape, share):
 @pytest.mark.parametrize(
     ('mask', 'message'),
     [
-        (None, 'annotation 9 of x has no segmentation, which with_mask=True'),
-        ([], 'annotation 9 of x has no segmentation'),
+        (None, '1. of x has no segmentation, which with_mask=True'),
+        ([], '1. of x has no segmentation'),
         (dict(COUNTS, size=[6, 4]), r'size \[6, 4\], its image \[4, 6\] \(height'),
         (dict(COUNTS, counts=[5, 2]), 'do not add up to its image of 6x4 pixels'),
-        (dict(PACKED, counts=''), 'annotation 9 of x has damaged run lengths'),
-        (dict(PACKED, counts='52'), 'damaged run lengths'),
+        (dict(PACKED, counts=''), '1. of x has damaged run lengths'),
         (dict(PACKED, counts='52a'), 'damaged run lengths'),
         (dict(PACKED, counts='52a0€'), 'damaged run lengths'),
         (dict(PACKED, counts='1' * 50), 'damaged run lengths'),

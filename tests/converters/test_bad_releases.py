@@ -80,7 +80,7 @@ def refuse(name: str, source: Path, message: str) -> None:
 @pytest.mark.parametrize(
     ('name', 'spoil', 'message'),
     [
-        ('hit-uav', edit(HIT_JSON, lambda c: c.pop('annotation')), "list 'annotations"),
+        ('hit-uav', edit(HIT_JSON, lambda c: c.pop('annotation')), 'not COCO format'),
         ('hit-uav', edit(HIT_JSON, lambda c: c['images'].clear()), 'lists no image'),
         ('hit-uav', edit(HIT_JSON, lambda c: c['categories'].pop(3)), 'OtherVehicle'),
         *(

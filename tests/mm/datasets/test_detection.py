@@ -238,7 +238,7 @@ def test_masks_are_checked_where_they_are_used(tmp_path, coco, with_mask):
         assert len(build(tmp_path, pipeline=pipeline)) == 3
         return
     with pytest.raises(
-        DuGIError, match=r'annotation 1 of .*train.json .*size \[2, 2\]'
+        DuGIError, match=r'\[1\] of .*train.json .*size \[2, 2\]'
     ):
         build(tmp_path, pipeline=pipeline)
 
