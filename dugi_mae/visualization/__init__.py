@@ -1,12 +1,6 @@
 """Pictures; Matplotlib is imported when a panel is drawn."""
 
-from .overlay import draw_target_overlay
 from .reconstruction import draw_masking, draw_reconstruction
 from .small_target import draw_small_targets
 
-__all__ = [
-    'draw_masking',
-    'draw_reconstruction',
-    'draw_small_targets',
-    'draw_target_overlay',
-]
+__all__ = ['draw_masking', 'draw_reconstruction', 'draw_small_targets']

@@ -13,9 +13,10 @@ from dugi_mae.evaluation.target_matching import (
     TargetMatch,
     find_components,
 )
-from dugi_mae.visualization.overlay import FALSE_ALARM, HIT, MISS
 
-#: RGB of a target without ground truth.
+#: RGB of targets that are predicted and true, predicted only, true only, and of all
+#: predicted ones without a ground truth.
+HIT, FALSE_ALARM, MISS = (0, 200, 0), (255, 40, 40), (255, 210, 0)
 FOUND = (0, 200, 255)
 #: Smaller images are enlarged by an integer factor until their short side has at least
 #: this many pixels: targets are a few pixels wide.

@@ -21,7 +21,7 @@ from dugi_mae.apis import SmallTargetInferencer
 from dugi_mae.apis.inputs import Source
 from dugi_mae.errors import DuGIError
 from dugi_mae.evaluation.small_target import in_field_units, small_target_scores
-from dugi_mae.visualization.overlay import FALSE_ALARM, HIT, MISS
+from dugi_mae.visualization.small_target import FALSE_ALARM, HIT, MISS
 
 #: The target of :func:`scene`: columns 20..23, rows 30..32.
 BOX = [20, 30, 24, 33]

@@ -7,8 +7,7 @@ import pytest
 
 from dugi_mae.evaluation.target_matching import match_targets
 from dugi_mae.visualization import draw_small_targets
-from dugi_mae.visualization.overlay import FALSE_ALARM, HIT, MISS
-from dugi_mae.visualization.small_target import FOUND, MARGIN
+from dugi_mae.visualization.small_target import FALSE_ALARM, FOUND, HIT, MARGIN, MISS
 
 
 def mask(shape, *boxes) -> np.ndarray:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 import dugi_mae
 from dugi_mae.cli import run_cli
-from dugi_mae.files import IMAGE_EXTENSIONS, find_images, make_folder
+from dugi_mae.files import find_images, make_folder
 from dugi_mae.images.synthetic import generate_scene
 
 SIDE = 224
@@ -36,7 +36,7 @@ def load_images(paths: list[Path], num: int) -> list[np.ndarray]:
     """Middle squares of the first images, or of synthetic scenes, ``(H, W, 3)``."""
     files: list[Path] = []
     for path in paths:
-        found = find_images(path, IMAGE_EXTENSIONS) if path.is_dir() else ['']
+        found = find_images(path) if path.is_dir() else ['']
         files += [path / name for name in found]
     if files:
         images = [dugi_mae.load_infrared(file) for file in files[:num]]

@@ -20,29 +20,25 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from dugi_mae import load_infrared
 from dugi_mae.apis import SmallTargetInferencer, build_model
 from dugi_mae.apis.run import write_picture
 from dugi_mae.cli import run_cli
 from dugi_mae.errors import DuGIError
+from dugi_mae.evaluation.target_matching import match_targets
 from dugi_mae.files import make_folder
 from dugi_mae.images.synthetic import write_dataset
-from dugi_mae.visualization import draw_reconstruction, draw_target_overlay
+from dugi_mae.visualization import draw_reconstruction, draw_small_targets
 
 ROOT = Path(__file__).resolve().parents[2]
 PRETRAIN = ROOT / 'configs' / 'demo' / 'pretrain_tiny.py'
 FINETUNE = ROOT / 'configs' / 'demo' / 'finetune_irstd.py'
-#: A line of mmengine's log, for example ``Iter(train) [ 10/60]  lr: ...  loss: 0.7``.
-PROGRESS = re.compile(r'\((?:train|test)\)\s+\[\s*(\d+)/(\d+)\](?:.*?\bloss: (\S+))?')
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the flags."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--unlabeled', type=Path, help='folder of infrared images')
     parser.add_argument(
         '--data', type=Path, help='small-target set in the SIRST v1 layout'
@@ -70,25 +66,25 @@ def find_data(args: argparse.Namespace) -> tuple[Path, Path]:
     return unlabeled.resolve(), data.resolve()
 
 
-def run_tool(name: str, config: Path, *arguments: str, work_dir: Path) -> None:
+def run_tool(
+    name: str, files: list[Path | str], work_dir: Path, settings: list[str]
+) -> None:
     """Run a command-line tool: its log to a file, its progress to the terminal."""
-    log = make_folder(work_dir) / f'{Path(name).stem}_log.txt'
-    command = [sys.executable, str(ROOT / 'tools' / name), str(config), *arguments]
-    environ = os.environ | {'PYTHONWARNINGS': 'ignore'}
+    path = make_folder(work_dir) / f'{Path(name).stem}_log.txt'
+    flags = ['--work-dir', str(work_dir), '--cfg-options', *settings]
+    command = [sys.executable, str(ROOT / 'tools' / name), *map(str, files), *flags]
     with (
-        log.open('w') as stream,
-        tqdm(desc=f'tools/{name}') as bar,
+        path.open('w') as log,
         subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, env=environ
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process,
     ):
         for line in process.stdout:
-            stream.write(line)
-            if found := PROGRESS.search(line):
-                bar.n, bar.total = int(found[1]), int(found[2])
-                bar.set_postfix_str(f'loss {found[3]}' if found[3] else '')
+            log.write(line)
+            if re.search(r'\((train|test)\)', line):
+                print(line.rpartition(' - ')[2], end='')
     if process.returncode:
-        raise DuGIError(f'tools/{name} failed: its log is {log}')
+        raise DuGIError(f'tools/{name} failed: its log is {path}')
 
 
 def last_checkpoint(work_dir: Path) -> str:
@@ -96,23 +92,23 @@ def last_checkpoint(work_dir: Path) -> str:
     return (work_dir / 'last_checkpoint').read_text().strip()
 
 
-def train_and_test(config: Path, work_dir: Path, train: list[str], test: list[str]):
+def train_and_test(
+    config: Path, work_dir: Path, train: list[str], test: list[str]
+) -> dict[str, float]:
     """Train, then test the last checkpoint; returns the metrics."""
-    flags = ['--work-dir', str(work_dir), '--cfg-options']
-    run_tool('train.py', config, *flags, *train, work_dir=work_dir)
-    checkpoint = last_checkpoint(work_dir)
-    run_tool('test.py', config, checkpoint, *flags, *test, work_dir=work_dir)
+    run_tool('train.py', [config], work_dir, train)
+    run_tool('test.py', [config, last_checkpoint(work_dir)], work_dir, test)
     newest = max(work_dir.glob('*/*.json'), key=lambda p: p.stat().st_mtime)
     return json.loads(newest.read_text())
 
 
-def square(array: np.ndarray, side: int, interpolation: int) -> np.ndarray:
-    """The middle square of ``(H, W)`` at ``side`` x ``side`` pixels."""
+def square(array: np.ndarray) -> np.ndarray:
+    """The middle square of ``(H, W)`` at 224x224 pixels, uint8."""
     height, width = array.shape
     size = min(height, width)
     top, left = (height - size) // 2, (width - size) // 2
     middle = array[top : top + size, left : left + size]
-    return cv2.resize(middle, (side, side), interpolation=interpolation)
+    return cv2.resize(middle.astype(np.uint8), (224, 224), interpolation=cv2.INTER_AREA)
 
 
 def draw_panel(
@@ -125,16 +121,11 @@ def draw_panel(
     inferencer = SmallTargetInferencer(FINETUNE, last_checkpoint(finetune_dir))
     greys, overlays = [], []
     for name, path, result in zip(names, paths, inferencer(paths), strict=True):
-        mask = cv2.imread(str(data / 'masks' / f'{name}_pixels0.png'), 0) > 0
-        grey = load_infrared(path, channels=1)[..., 0]
-        greys.append(square(grey, 224, cv2.INTER_AREA))
-        overlays.append(
-            draw_target_overlay(
-                square(grey, 224, cv2.INTER_LINEAR),
-                square(result.mask.astype(np.uint8), 224, cv2.INTER_NEAREST) > 0,
-                square(mask.astype(np.uint8), 224, cv2.INTER_NEAREST) > 0,
-            )
-        )
+        label = cv2.imread(str(data / 'masks' / f'{name}_pixels0.png'), 0)
+        greys.append(square(load_infrared(path, channels=1)[..., 0]))
+        found, true = (square(255 * (mask > 0)) > 100 for mask in (result.mask, label))
+        match = match_targets(found, true)
+        overlays.append(draw_small_targets(greys[-1], found, match))
     model = build_model(PRETRAIN, last_checkpoint(pretrain_dir))
     title = 'green hit, red false, yellow missed'
     return draw_reconstruction(model, model.prepare(greys), [(title, overlays)])
@@ -147,35 +138,29 @@ def main() -> None:
     pretrain_dir, finetune_dir = args.out / 'pretrain', args.out / 'finetune'
 
     print('\n1/3 Pre-training the tiny encoder on unlabelled images')
-    folders = [
-        f'{split}_dataloader.dataset.data_root={unlabeled}'
-        for split in ('train', 'test')
-    ]
-    pretrained = train_and_test(PRETRAIN, pretrain_dir, folders[:1], folders[1:])
+    root = f'dataloader.dataset.data_root={unlabeled}'
+    pretrained = train_and_test(
+        PRETRAIN, pretrain_dir, [f'train_{root}'], [f'test_{root}']
+    )
     print('\n2/3 Fine-tuning the small-target model with that encoder')
+    encoder = f'model.backbone.init_cfg.checkpoint={last_checkpoint(pretrain_dir)}'
+    root = f'dataloader.dataset.data_root={data}'
     finetuned = train_and_test(
-        FINETUNE,
-        finetune_dir,
-        [
-            f'train_dataloader.dataset.data_root={data}',
-            f'model.backbone.init_cfg.checkpoint={last_checkpoint(pretrain_dir)}',
-        ],
-        [f'test_dataloader.dataset.data_root={data}'],
+        FINETUNE, finetune_dir, [f'train_{root}', encoder], [f'test_{root}']
     )
     print('\n3/3 Drawing the panel')
     panel = args.out / 'panel.png'
-    picture = draw_panel(pretrain_dir, finetune_dir, data)
-    write_picture(panel, picture)
+    write_picture(panel, draw_panel(pretrain_dir, finetune_dir, data))
 
     print(f'\nDone in {(time.time() - start) / 60:.1f} min.')
-    print('Reconstruction of held-out images (mean squared error on masked pixels):')
-    for key, value in pretrained.items():
-        if key.startswith('reconstruction/'):
-            print(f'  {key.split("/")[1]:24s} {value:.4f}')
-    print('Small targets on the test split (percent; Fa in false pixels per million):')
-    for key, value in finetuned.items():
-        if key.startswith('small_target/'):
-            print(f'  {key.split("/")[1]:24s} {value:.2f}')
+    for title, metrics in (
+        ('Reconstruction of held-out images (mean squared error)', pretrained),
+        ('Small targets on the test split (%; Fa in 1e-6)', finetuned),
+    ):
+        print(f'{title}:')
+        for key, value in metrics.items():
+            if key.startswith(('reconstruction/', 'small_target/')):
+                print(f'  {key.split("/")[1]:24s} {value:.4g}')
     print(f'Panel: {panel}')
 
 
