@@ -10,7 +10,8 @@ import os
 import pickle
 import re
 import threading
-from collections.abc import Callable, Sequence
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,7 @@ def read_checkpoint(
         if path.suffix == '.safetensors':
             named = isinstance(map_location, (str, torch.device))
             return _read_safetensors(path, str(map_location) if named else 'cpu')
+        check_stored(path)
         with _LOADING, torch.serialization.safe_globals(_safe_globals()):
             content = torch.load(
                 path, map_location=map_location, weights_only=not trust
@@ -143,6 +145,21 @@ def read_checkpoint(
     if not isinstance(content, dict):
         raise DuGIError(f'checkpoint {path} holds no state dict')
     return content
+
+
+def check_stored(path: str | Path) -> None:
+    """Raise where a zip archive holds compressed entries, which torch never writes.
+
+    A megabyte of them may take gigabytes of memory before the load is refused.
+
+    Raises:
+        zipfile.BadZipFile: If there are any.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as file:
+            for entry in file.infolist():
+                if entry.compress_type != zipfile.ZIP_STORED:
+                    raise zipfile.BadZipFile(f'its {entry.filename} is compressed')
 
 
 def _read_safetensors(path: Path, device: str) -> dict:
@@ -182,8 +199,9 @@ def find_tensors(
         keys: Where whole checkpoints keep their state dict.
 
     Raises:
-        DuGIError: If there are none, or one has no name or not all its numbers in
-            memory (sparse, quantized, expanded or of the meta device).
+        DuGIError: If there are none, one has no name or not all its numbers in memory
+            (sparse, quantized, expanded or of the meta device), or numbers are not
+            finite.
     """
     for key in keys:
         if isinstance(content.get(key), dict):
@@ -201,7 +219,30 @@ def find_tensors(
                 f'checkpoint {path}: tensor {key!r} is sparse, quantized, expanded or '
                 'has no name; save dense tensors'
             )
+    check_finite(tensors, path)
     return tensors
+
+
+def check_finite(tensors: Mapping[str, Tensor], path: str | Path) -> None:
+    """Raise where weights of a file are not finite.
+
+    Raises:
+        DuGIError: If a tensor has NaN or infinity; masks may hold infinity.
+    """
+    if bad := find_non_finite(tensors):
+        raise DuGIError(
+            f'checkpoint {path}: {bad} holds numbers that are not finite, its training '
+            'has diverged: take an earlier checkpoint'
+        )
+
+
+def find_non_finite(tensors: Mapping[str, Tensor]) -> str | None:
+    """The first name of a tensor with NaN or infinity; masks may hold infinity."""
+    for name, value in tensors.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            if not name.endswith('mask') or value.isnan().any():
+                return name
+    return None
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ from mmengine.runner.checkpoint import (
     get_torchvision_models,
 )
 
-from dugi_mae.checkpoints.io import LogBuffer, read_checkpoint
+from dugi_mae.checkpoints.io import LogBuffer, check_finite, read_checkpoint
 from dugi_mae.errors import DuGIError, check_choice
 
 Location = str | torch.device | Callable | None
@@ -36,7 +36,7 @@ def enable_safe_loading() -> ExitStack:
     allowed, with no more than a warning. ``load_from``, ``resume``, ``init_cfg`` of
     type ``Pretrained`` and the hosts' ``get_model``, ``init_model`` and inferencers all
     come through its table of loaders. Local files, URLs and the names of model zoos are
-    read safely; other schemes are refused.
+    read safely, without the config that they hold; other schemes are refused.
 
     Returns:
         A context; when the last one that is open ends, the loaders are put back that
@@ -67,9 +67,25 @@ def _close_context() -> None:
 
 
 def load_from_safe_file(filename: str, map_location: Location = None) -> dict:
-    """Read a local file; mmengine gets its own log buffers."""
+    """Read a local file, without configs; mmengine gets its own log buffers.
+
+    Raises:
+        DuGIError: If the file cannot be read safely or its weights are not finite.
+    """
     checkpoint = read_checkpoint(filename, map_location)
+    weights = checkpoint.get('state_dict', checkpoint)
+    if isinstance(weights, dict):
+        tensors = {k: v for k, v in weights.items() if isinstance(v, torch.Tensor)}
+        check_finite(tensors, filename)
     hub = checkpoint.get('message_hub')
+    # Runners and inferencers execute the text of a config as Python; whatever a config
+    # names is called when it is built.
+    for holder, keys in (
+        (checkpoint.get('meta'), ('config', 'cfg')),
+        (hub.get('runtime_info') if isinstance(hub, dict) else None, ('cfg',)),
+    ):
+        for key in keys if isinstance(holder, dict) else ():
+            holder.pop(key, None)
     logs = hub.get('log_scalars') if isinstance(hub, dict) else None
     for key, log in logs.items() if isinstance(logs, dict) else ():
         if isinstance(log, LogBuffer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -9,17 +10,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
 
 
-def derive_seed(*key: int) -> int:
-    """Hash whole numbers of at least 0 to a seed of 32 bits."""
-    return int(np.random.SeedSequence(key).generate_state(1)[0])
+def derive_seed(purpose: str, *key: int) -> int:
+    """Hash a purpose and whole numbers of at least 0 to a seed of 32 bits.
+
+    No two purposes share a seed, nor do keys of different lengths, which NumPy would
+    fill up with zeros.
+    """
+    words = [len(key), *key, *purpose.encode()]
+    return int(np.random.SeedSequence(words).generate_state(1)[0])
 
 
 def seed_iteration(*key: int) -> None:
     """Seed Python, NumPy and torch (all devices) for one training iteration."""
-    seed = derive_seed(*key)
+    seed = derive_seed('iteration', *key)
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
@@ -70,12 +76,19 @@ class SampleIndex(int):
         return SampleIndex, (int(self), self.place)
 
 
+def move_index(index: int, to: int) -> int:
+    """Another index at the same place in the order, if the given one has a place."""
+    return SampleIndex(to, index.place) if isinstance(index, SampleIndex) else to
+
+
 class _PlacedSampler(Sampler):
     """A sampler whose indices know their place; for the rest the one it wraps."""
 
     def __init__(self, sampler: Sampler) -> None:
         self.sampler = sampler
         self.skipped = 0
+        #: How many samples the next iteration leaves out, as they have been used.
+        self.used = 0
         if hasattr(sampler, 'skip'):
             # mmengine's loop tells the sampler itself where a resumed run goes on.
             sampler.skip = partial(self._skip, sampler.skip)
@@ -92,7 +105,9 @@ class _PlacedSampler(Sampler):
 
     def __iter__(self) -> Iterator[SampleIndex]:
         epoch = getattr(self.sampler, 'epoch', 0)
-        for number, index in enumerate(self.sampler, self.skipped):
+        used, self.used = self.used, 0
+        rest = itertools.islice(self.sampler, used, None)
+        for number, index in enumerate(rest, self.skipped + used):
             yield SampleIndex(index, (epoch, number))
 
     def __len__(self) -> int:
@@ -105,7 +120,7 @@ def _load_samples(dataset: Dataset, key: tuple[int, ...], indices: list) -> list
     for index in indices:
         # A batch sampler may add indices of its own: those draw as they always did.
         if isinstance(index, SampleIndex):
-            seed = derive_seed(*key, *index.place)
+            seed = derive_seed('sample', *key, *index.place)
             random.seed(seed)
             np.random.seed(seed)
             torch.default_generator.manual_seed(seed)
@@ -130,3 +145,20 @@ def seed_samples(loader: DataLoader, *key: int) -> None:
     if hasattr(batches, 'sampler') and not isinstance(batches.sampler, _PlacedSampler):
         batches.sampler = _PlacedSampler(batches.sampler)
         loader.dataset.__getitems__ = partial(_load_samples, loader.dataset, key)
+
+
+def skip_batches(loader: DataLoader, count: int) -> bool:
+    """Let a seeded loader leave out its first batches, the next time alone.
+
+    Args:
+        loader: After :func:`seed_samples`.
+        count: Number of batches.
+
+    Returns:
+        Whether it can: samplers that gather their batches in another way cannot.
+    """
+    batches = loader.batch_sampler
+    if type(batches) is not BatchSampler:
+        return False
+    batches.sampler.used = count * batches.batch_size
+    return True

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import struct
+import tracemalloc
+import zipfile
 
 import pytest
 import torch
@@ -168,6 +170,9 @@ def test_damaged_files_are_named(tmp_path, damage, suffix):
         ({'a': torch.zeros(1).expand(9)}, "'a' is .*expanded.*dense"),
         ({'a': torch.zeros(2, device='meta')}, 'dense tensors'),
         ({3: torch.zeros(2)}, '3 .*no name'),
+        ({'a': torch.tensor([0, torch.nan])}, 'a .*not finite.*earlier'),
+        ({'a': torch.tensor([0, torch.inf])}, 'a .*not finite.*earlier'),
+        ({'a_mask': torch.tensor([0, torch.nan])}, 'a_mask .*not finite.*earlier'),
         (
             {'a': torch.quantize_per_tensor(torch.zeros(2), 1, 0, torch.qint8)},
             'quantized.*dense',
@@ -215,6 +220,18 @@ def test_a_header_that_asks_for_much_memory_is_refused(tmp_path):
     (tmp_path / 'x.safetensors').write_bytes(content)
     with pytest.raises(DuGIError, match='cannot be read safely'):
         read_checkpoint(tmp_path / 'x.safetensors')
+
+
+def test_a_compressed_file_is_refused_unread(tmp_path):
+    """Torch never compresses: 64 kB of zeros would become 64 MB, and then a pickle."""
+    path = tmp_path / 'bomb.pth'
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as file:
+        file.writestr('bomb/data.pkl', bytes(2**26))
+    tracemalloc.start()
+    with pytest.raises(DuGIError, match='bomb.pth cannot be read.*compressed'):
+        read_checkpoint(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize('folder', [True, False])

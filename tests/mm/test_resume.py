@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
 import torch
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.mm.resume import check_intact, find_checkpoint, is_intact
+from dugi_mae.mm.resume import find_checkpoint, is_intact
 
 
 @pytest.fixture
@@ -43,7 +44,20 @@ def remove(path: Path) -> None:
     path.unlink()
 
 
-DAMAGES = [truncate, flip_a_bit, empty, remove]
+def diverge(path: Path) -> None:
+    torch.save(dict(state_dict=dict(weight=torch.tensor([1.0, torch.nan]))), path)
+
+
+def compress(path: Path) -> None:
+    """As a bomb is: a megabyte that takes gigabytes to read."""
+    with zipfile.ZipFile(path) as file:
+        content = {name: file.read(name) for name in file.namelist()}
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as file:
+        for name, data in content.items():
+            file.writestr(name, data)
+
+
+DAMAGES = [truncate, flip_a_bit, empty, remove, diverge, compress]
 
 
 def test_the_named_one_is_taken(work_dir):
@@ -54,12 +68,12 @@ def test_the_named_one_is_taken(work_dir):
 
 @pytest.mark.parametrize('damage', DAMAGES)
 def test_the_newest_whole_one_replaces_a_damaged_one(work_dir, damage, log):
-    """Every damage is seen, and the message names both files."""
+    """Every damage is seen, and the log names both files."""
     last, before = work_dir / 'epoch_10.pth', work_dir / 'epoch_9.pth'
     damage(last)
     assert not is_intact(last)
     assert find_checkpoint(work_dir) == str(before)
-    assert log == [f'{last} is damaged or gone: continuing from {before}']
+    assert str(last) in log[0] and log[0].endswith(f'continuing from {before}')
 
 
 @pytest.mark.parametrize('note', [b'', b'\xff\xfe\0 epoch'])
@@ -69,11 +83,13 @@ def test_a_damaged_note(work_dir, note):
     assert find_checkpoint(work_dir) == str(work_dir / 'epoch_10.pth')
 
 
-def test_a_moved_work_dir(work_dir, tmp_path_factory):
-    """The note names a path that is gone; the copy of that file is found."""
+@pytest.mark.parametrize('keep', [True, False], ids=['copied', 'moved'])
+def test_another_folder_is_not_followed(work_dir, tmp_path_factory, keep):
+    """The note names the original's path; the file of that name here is meant."""
     new = tmp_path_factory.mktemp('new') / 'run'
     shutil.copytree(work_dir, new)
-    shutil.rmtree(work_dir)
+    if not keep:
+        shutil.rmtree(work_dir)
     assert find_checkpoint(new) == str(new / 'epoch_10.pth')
 
 
@@ -92,22 +108,5 @@ def test_all_damaged(work_dir):
     """Hours of work do not start over without a word."""
     for path in work_dir.glob('epoch_*.pth'):
         truncate(path)
-    with pytest.raises(DuGIError, match='holds no intact checkpoint.*start over'):
+    with pytest.raises(DuGIError, match='holds no checkpoint.*start over'):
         find_checkpoint(work_dir)
-
-
-def test_a_named_file_is_checked(work_dir):
-    """--resume FILE says that the file is damaged, in one line."""
-    check_intact(work_dir / 'epoch_10.pth')
-    truncate(work_dir / 'epoch_10.pth')
-    with pytest.raises(DuGIError, match='epoch_10.pth is damaged') as caught:
-        check_intact(work_dir / 'epoch_10.pth')
-    assert '\n' not in str(caught.value)
-
-
-def test_a_file_in_the_home_folder_is_checked(work_dir, monkeypatch):
-    """``~`` is the home folder here, too."""
-    monkeypatch.setenv('HOME', str(work_dir))
-    truncate(work_dir / 'epoch_10.pth')
-    with pytest.raises(DuGIError, match='epoch_10.pth is damaged'):
-        check_intact('~/epoch_10.pth')

@@ -29,7 +29,7 @@ from dugi_mae.mm import safe_loading
 from dugi_mae.mm.models import ConvViT
 
 ROOT = Path(__file__).resolve().parents[2]
-REFUSED = r'evil\.pth cannot be read safely \(it asks for .*mkdir\)'
+REFUSED = r'(evil|iter_1)\.pth cannot be read safely \(it asks for .*mkdir\)'
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_our_tools_and_inferencers(evil, tool, toy_config, tmp_path):
     before = dict(CheckpointLoader._schemes)
     work_dir = tmp_path / 'run'
     work_dir.mkdir()
-    (work_dir / 'last_checkpoint').write_text(str(evil))
+    (work_dir / 'iter_1.pth').write_bytes(evil.read_bytes())
     for call in (
         lambda: tool('train.py', toy_config, '--resume', evil),
         lambda: tool('train.py', toy_config, '--resume'),
@@ -338,6 +338,25 @@ def test_code_inside_a_buffer_does_not_run(tmp_path):
     torch.save(dict(state_dict={}, buffer=buffer), tmp_path / 'evil.pth')
     with pytest.raises(DuGIError, match=REFUSED):
         read_checkpoint(tmp_path / 'evil.pth')
+    assert not (tmp_path / 'it_ran').exists()
+
+
+@pytest.mark.parametrize('holder', ['meta.config', 'meta.cfg', 'runtime_info.cfg'])
+def test_the_text_of_a_config_is_not_run(make_runner, tmp_path, holder):
+    """Runners and inferencers of mmengine execute it: no load hands it out."""
+    first = make_runner(epochs=2)
+    first.train()
+    path = Path(first.work_dir) / 'epoch_2.pth'
+    content = read_checkpoint(path)
+    content['message_hub']['log_scalars'] = {}
+    part, key = holder.split('.')
+    info = content['message_hub'].get(part) or content[part]
+    info[key] = f'import os\nos.mkdir({str(tmp_path / "it_ran")!r})\n'
+    torch.save(content, path)
+    with enable_safe_loading():
+        found = CheckpointLoader.load_checkpoint(str(path))
+        make_runner(resume=True).train()
+    assert key not in (found['message_hub'].get(part) or found[part])
     assert not (tmp_path / 'it_ran').exists()
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from mmcv.transforms import Compose
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from dugi_mae.errors import DuGIError
+from dugi_mae.errors import DuGIError, check_choice
 from dugi_mae.files import find_listed, found_instead, images_by_stem, read_lines
 from dugi_mae.mm.datasets.checks import check_data_root, check_prefix
+from dugi_mae.mm.datasets.pretrain import in_val_split
 
 #: Where images and masks lie below the data folder, in order of preference.
 LAYOUTS = (
@@ -59,6 +63,11 @@ class SIRSTDataset(BaseSegDataset):
             ``data_root``, where they are none of those above.
         seg_map_suffix: What follows an image's name in its mask's, such as
             ``_mask.png``, where it is neither of the two above.
+        split: ``'train'`` or ``'val'`` for one part of the list, ``None`` for all. An
+            image's part depends on its name alone.
+        val_fraction: Expected share of the ``'val'`` part.
+        second_pipeline: What image ``i`` goes through as index ``i + len(dataset)``:
+            the crops of a second stage of training, see ``TwoStageBatchSampler``.
         **kwargs: As in mmseg's ``BaseSegDataset`` (``pipeline``, ...).
 
     Raises:
@@ -76,8 +85,14 @@ class SIRSTDataset(BaseSegDataset):
         ann_file: str = '',
         seg_map_suffix: str | None = None,
         data_prefix: dict | None = None,
+        split: str | None = None,
+        val_fraction: float = 0.2,
+        second_pipeline: Sequence[dict] = (),
         **kwargs,
     ) -> None:
+        check_choice('split', split, (None, 'train', 'val'))
+        self.split, self.val_fraction = split, val_fraction
+        self.second_pipeline = Compose(second_pipeline)
         self.mask_suffixes = MASK_SUFFIXES
         if seg_map_suffix is not None:
             self.mask_suffixes = (seg_map_suffix.rsplit('.', 1)[0],)
@@ -101,6 +116,12 @@ class SIRSTDataset(BaseSegDataset):
             'correct data_root or set data_prefix'
         )
 
+    def prepare_data(self, index: int) -> Any:
+        """Read an image and its mask, in the second stage by the second pipeline."""
+        if index < len(self):
+            return super().prepare_data(index)
+        return self.second_pipeline(self.get_data_info(index - len(self)))
+
     def load_data_list(self) -> list[dict]:
         """List the images of the split with their masks."""
         img_dir, mask_dir = (Path(self.data_prefix[key]) for key in PREFIX_KEYS)
@@ -114,6 +135,9 @@ class SIRSTDataset(BaseSegDataset):
             files = [path.name for path in images.values()]
             listed = find_listed(lines, files, self.ann_file, img_dir)
             names = [Path(file).stem for file in listed]
+        if self.split:
+            val = self.split == 'val'
+            names = [n for n in names if in_val_split(n, self.val_fraction) == val]
         samples = []
         for name in names:
             candidates = [name + suffix for suffix in self.mask_suffixes]

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import logging
+
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.registry import HOOKS
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from dugi_mae.mm.seeding import (
     get_random_states,
     seed_iteration,
     seed_samples,
     set_random_states,
+    skip_batches,
 )
 
 
 def _train_sampler(runner: Runner):
     loader = runner.train_dataloader
     return getattr(loader.batch_sampler, 'sampler', loader.sampler)
+
+
+def _sizes(runner: Runner) -> dict[str, int | None]:
+    """What the order of samples depends on beside the seed."""
+    loader = runner.train_dataloader
+    return {
+        'number of images': len(loader.dataset),
+        'batch size': getattr(loader.batch_sampler, 'batch_size', None),
+        'number of processes': runner.world_size,
+    }
 
 
 @HOOKS.register_module()
@@ -32,10 +46,11 @@ class ExactResumeHook(Hook):
     scaler, schedules and the place in the order, the losses after a resume are those
     of the uninterrupted run; to the bit on a CPU and with deterministic kernels.
 
-    It holds for epoch-based loops resumed from the end of an epoch and iteration-based
-    ones resumed from any iteration, at the same number of processes. With gradient
-    accumulation a checkpoint must be saved where parameters are updated. It needs
-    onedl-mmengine 0.10.12, whose loops start their workers after the resume.
+    It holds for resumes from any iteration, at the same number of processes, of images
+    and of samples in a batch; the log says what a resume repeats where it does not:
+    with other numbers, and within an epoch of mmdet's ``AspectRatioBatchSampler``. With
+    gradient accumulation a checkpoint must be saved where parameters are updated. It
+    needs onedl-mmengine 0.10.12, whose loops start their workers after the resume.
     Any config can use it: ``custom_hooks=[dict(type='ExactResumeHook')]``. Registered
     in mmengine's root.
     """
@@ -45,6 +60,7 @@ class ExactResumeHook(Hook):
     def __init__(self) -> None:
         self._resumed: dict | None = None
         self._key: tuple[int, ...] = ()
+        self._batches_done = 0
 
     def before_train(self, runner: Runner) -> None:
         """Seed the samples and go on with the saved states."""
@@ -57,12 +73,53 @@ class ExactResumeHook(Hook):
             if runner.rank == 0:
                 set_random_states(self._resumed['states'])
         seed_samples(runner.train_dataloader, *self._key)
+        if self._resumed is not None:
+            self._continue_epoch(runner, self._resumed)
+
+    def _continue_epoch(self, runner: Runner, resumed: dict) -> None:
+        """Leave out what the interrupted epoch has used, or say what is repeated."""
+        loader, done = runner.train_dataloader, resumed['batches_done']
+        sizes = _sizes(runner)
+        changed = [
+            f'{name} ({resumed[name]} before, now {sizes[name]})'
+            for name in sizes
+            if resumed[name] != sizes[name]
+        ]
+        if changed:
+            print_log(
+                f'the run continues with another {" and ".join(changed)}: its order '
+                'and augmentations are not those of the uninterrupted run',
+                'current',
+                logging.WARNING,
+            )
+        # Loops by iteration tell the sampler themselves where to continue.
+        if not done or not isinstance(runner.train_loop, EpochBasedTrainLoop):
+            return
+        if not changed and skip_batches(loader, done):
+            self._batches_done = done
+        else:
+            print_log(
+                f'epoch {runner.epoch + 1} starts again: {done} of its iterations are '
+                'repeated',
+                'current',
+                logging.WARNING,
+            )
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None
     ) -> None:
         """Seed the iteration."""
         seed_iteration(*self._key, runner.iter)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+    ) -> None:
+        """Count the batches of the epoch."""
+        self._batches_done += 1
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """The next epoch has used none."""
+        self._batches_done = 0
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add the states of the generators."""
@@ -71,6 +128,8 @@ class ExactResumeHook(Hook):
         checkpoint['random'] = dict(
             states=get_random_states(),
             sampler_seed=seed if isinstance(seed, int) else None,
+            batches_done=self._batches_done,
+            **_sizes(runner),
         )
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:

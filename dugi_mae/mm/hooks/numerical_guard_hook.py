@@ -1,4 +1,4 @@
-"""What happens when the loss is not a number."""
+"""What happens when a loss or its gradients are not finite."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from dugi_mae.errors import DuGIError
 
@@ -43,13 +44,17 @@ def _paths(data_batch) -> list[str]:
     return [str(getattr(sample, 'img_path', 'unknown')) for sample in samples or ()]
 
 
+def _parameters(wrapper: OptimWrapper) -> list[nn.Parameter]:
+    return [p for group in wrapper.optimizer.param_groups for p in group['params']]
+
+
 def _average_gradients(wrapper: OptimWrapper) -> bool:
     """Give all processes the mean of the gradients that each has for itself.
 
     Returns:
         Whether there are any.
     """
-    params = [p for group in wrapper.optimizer.param_groups for p in group['params']]
+    params = _parameters(wrapper)
     # A process may not have used a parameter that another has.
     used = torch.tensor([p.grad is not None for p in params], dtype=torch.int32)
     all_reduce(used, 'max')
@@ -61,22 +66,38 @@ def _average_gradients(wrapper: OptimWrapper) -> bool:
     return bool(used.any())
 
 
+def _gradients_are_finite(wrapper: OptimWrapper) -> Tensor | int:
+    """1 where all gradients are finite, else 0; no gradients are."""
+    gradients = [p.grad for p in _parameters(wrapper) if p.grad is not None]
+    if not gradients:
+        return 1
+    # Of the infinity norm, as a sum of squares may overflow.
+    norms = torch._foreach_norm(gradients, float('inf'))
+    return torch.stack([norm.float() for norm in norms]).isfinite().all().int()
+
+
+def _agree(finite: Tensor) -> _Flag:
+    """Whether it is so on all processes."""
+    finite = finite.clone()
+    all_reduce(finite, 'min')
+    return _Flag(finite)
+
+
 @HOOKS.register_module()
 class NumericalGuardHook(Hook):
-    """Skip iterations whose loss is not finite, and stop when they do not end.
+    """Skip iterations whose loss or gradients are not finite; stop if they go on.
 
-    A loss of NaN or infinity updates nothing: the iteration is skipped on all processes
-    together, counted and logged with the files of the process that had it.
-    ``max_in_a_row`` of them end the training; files and losses of their bad batches are
-    then in ``WORK_DIR/non_finite_batches.json``. With mixed precision, a finite loss
-    whose gradients overflow is not an error: the scaler skips the step and lowers its
-    scale; such steps are counted apart, whenever the logger writes. The counts,
-    ``skipped_iterations`` and ``amp_overflows``, are in the message hub's runtime info
-    and go on after a resume.
+    Such an iteration updates nothing, neither weights nor the running statistics of
+    norms: it is skipped on all processes together, counted and logged with the files of
+    the process that had it. ``max_in_a_row`` of them end the training; files and losses
+    of their bad batches are then in ``WORK_DIR/non_finite_batches.json``. With a loss
+    scaler, gradients that overflow are not an error: the scaler skips the step and
+    lowers its scale; such steps are counted apart, whenever the logger writes. The
+    counts, ``skipped_iterations`` and ``amp_overflows``, are in the message hub's
+    runtime info and go on after a resume.
 
-    The host must know whether to take a step. It looks after it has queued the backward
-    pass, when the loss has long been computed, so that a GPU never waits for it. Only
-    with gradient accumulation it looks before the backward pass, which would spoil the
+    The host must know whether to take a step: it waits for the backward pass. With
+    gradient accumulation it looks at the loss before that, which would spoil the
     gradients accumulated so far.
 
     Works with any :class:`mmengine.optim.OptimWrapper`. Registered in mmengine's root.
@@ -97,10 +118,19 @@ class NumericalGuardHook(Hook):
         self._overflows: Tensor | int = 0
         self._in_a_row = 0
         self._batches: list[dict] = []
+        self._statistics: list[Tensor] = []
+        self._kept: list[Tensor] = []
 
     def before_train(self, runner: Runner) -> None:
         """Watch over the optimizer wrapper, whichever it is."""
         wrapper = runner.optim_wrapper
+        self._statistics = [
+            buffer
+            for module in runner.model.modules()
+            if isinstance(module, _NormBase)
+            for buffer in module.buffers(recurse=False)
+        ]
+        self._kept = [buffer.clone() for buffer in self._statistics]
         if isinstance(wrapper, OptimWrapper):
             # Below the guard of an earlier training are the methods of the class.
             for name in ('update_params', 'step'):
@@ -110,21 +140,26 @@ class NumericalGuardHook(Hook):
     def _guard(self, wrapper: OptimWrapper) -> None:
         update, step = wrapper.update_params, wrapper.step
         scaler = getattr(wrapper, 'loss_scaler', None)
+        scaled = scaler is not None and scaler.is_enabled()
 
         def update_params(loss: Tensor, *args, **kwargs) -> None:
-            self._own = torch.isfinite(loss.detach()).all().to(torch.int32)
-            finite = self._own.clone()
-            all_reduce(finite, 'min')
-            self._finite = _Flag(finite)
-            if wrapper._accumulative_counts == 1 or self._finite:
-                update(loss, *args, **kwargs)
-                return
+            self._own = torch.isfinite(loss.detach()).all().int()
+            if wrapper._accumulative_counts > 1:
+                self._finite = _agree(self._own)
+                if not self._finite:
+                    leave_out()
+                    return
+            update(loss, *args, **kwargs)
+
+        def leave_out() -> None:
+            self._restore_statistics()
             # The wrapper counts iterations to know when accumulated gradients are due.
             wrapper._inner_count += 1
             # What was accumulated is each process's own until the backward pass of the
             # last iteration averages it, and that pass is left out here.
             if wrapper.should_update() and _average_gradients(wrapper):
-                take_step()
+                if scaled or _gradients_are_finite(wrapper):
+                    take_step()
                 wrapper.zero_grad()
 
         def take_step(**kwargs) -> None:
@@ -136,10 +171,27 @@ class NumericalGuardHook(Hook):
                 self._overflows = self._overflows + (scaler._scale < before)
 
         def step_if_finite(**kwargs) -> None:
+            if not scaled:
+                self._own = self._own * _gradients_are_finite(wrapper)
+            self._finite = _agree(self._own)
             if self._finite:
                 take_step(**kwargs)
+            else:
+                self._restore_statistics()
 
         wrapper.update_params, wrapper.step = update_params, step_if_finite
+
+    def _restore_statistics(self) -> None:
+        with torch.no_grad():
+            for buffer, kept in zip(self._statistics, self._kept, strict=True):
+                buffer.copy_(kept)
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None
+    ) -> None:
+        """Keep the running statistics, which the forward pass updates."""
+        if self._kept:
+            torch._foreach_copy_(self._kept, self._statistics)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
@@ -160,8 +212,9 @@ class NumericalGuardHook(Hook):
                 continue
             self._batches.append(found)
             print_log(
-                f'iteration {iteration} is skipped ({count} so far), its loss is not '
-                f'finite: {found["losses"]}; files: {", ".join(found["paths"])}',
+                f'iteration {iteration} is skipped ({count} so far), its loss or '
+                f'gradients are not finite: {found["losses"]}; files: '
+                f'{", ".join(found["paths"])}',
                 'current',
                 logging.WARNING,
             )
@@ -171,8 +224,8 @@ class NumericalGuardHook(Hook):
             if runner.rank == 0:
                 report.write_text(json.dumps(self._batches, indent=1) + '\n')
             raise DuGIError(
-                f'the loss was not finite {self._in_a_row} times in a row, at '
-                f'iteration {iteration}: look at the files in {report}, or '
+                f'the loss or its gradients were not finite {self._in_a_row} times in '
+                f'a row, at iteration {iteration}: look at the files in {report}, or '
                 'lower optim_wrapper.optimizer.lr'
             )
 

@@ -1,8 +1,12 @@
-"""The small-target network in mmseg's registry."""
+"""The small-target network and its training in two stages, for mmseg."""
 
 from .irstd_head import IRSTDHead
 from .segmentor import SmallTargetSegmentor
-from .soft_iou_loss import SoftIoULoss
-from .tta import SmallTargetTTAModel
+from .two_stages import AveragedRestartHook, TwoStageBatchSampler
 
-__all__ = ['IRSTDHead', 'SmallTargetSegmentor', 'SmallTargetTTAModel', 'SoftIoULoss']
+__all__ = [
+    'AveragedRestartHook',
+    'IRSTDHead',
+    'SmallTargetSegmentor',
+    'TwoStageBatchSampler',
+]

@@ -4,54 +4,38 @@ from __future__ import annotations
 
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
-from torch import Tensor
+from torch import Tensor, nn
 
-from dugi_mae.errors import DuGIError
 from dugi_mae.models.backbones import ConvViT
+from dugi_mae.models.small_target import reflect_pad
 
 
 @MODELS.register_module()
 class SmallTargetSegmentor(EncoderDecoder):
     """mmseg's ``EncoderDecoder`` with the image as an additional, last feature.
 
-    Heads select it with ``in_index=-1``; the indices of all other features stay, so any
-    mmseg backbone and head works here as it does in ``EncoderDecoder``.
+    Without a backbone the image is all that the head sees. Test images of any size are
+    continued as in a mirror to a multiple of 32.
 
-    A decode head without ``in_channels`` gets those of our encoder and of the image.
-
-    Raises:
-        DuGIError: If the decode head expects features of other widths.
+    Args:
+        decode_head: Config of the head. Without ``in_channels`` it gets those of our
+            encoder.
+        backbone: Config of the encoder, or ``None``.
+        **kwargs: As in mmseg's ``EncoderDecoder``.
     """
 
-    def _init_decode_head(self, decode_head: dict) -> None:
-        """Build the decode head for the features of the encoder and the image."""
-        index = decode_head.get('in_index')
-        if isinstance(self.backbone, ConvViT) and index is not None:
-            if not self.with_neck:
-                given = decode_head.get('in_channels')
-                given = list(given) if isinstance(given, tuple) else given
-                found = self._channels(index)
-                if given is not None and given != found:
-                    raise DuGIError(
-                        f'model.decode_head.in_channels={given}, but the encoder and '
-                        f'the image have {found} channels at in_index={index}: leave '
-                        'model.decode_head.in_channels out'
-                    )
-                decode_head = {**decode_head, 'in_channels': found}
-        super()._init_decode_head(decode_head)
+    def __init__(
+        self, decode_head: dict, backbone: dict | None = None, **kwargs
+    ) -> None:
+        backbone = backbone or dict(type='torch.nn.Identity')
+        super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
 
-    def _channels(self, index: int | list[int]) -> int | list[int]:
-        """Channels of the features at an index or several."""
-        if isinstance(index, (list, tuple)):
-            return [self._channels(i) for i in index]
-        channels = [*self.backbone.out_channels, self.backbone.in_channels]
-        if not -len(channels) <= index < len(channels):
-            raise DuGIError(
-                f'model.decode_head.in_index={index}: there are {len(channels)} '
-                'features, the image is the last one; choose from 0 to '
-                f'{len(channels) - 1}, or -1 for the image'
-            )
-        return channels[index]
+    def _init_decode_head(self, decode_head: dict) -> None:
+        """Build the decode head for the features of the encoder."""
+        if isinstance(self.backbone, ConvViT):
+            channels = list(self.backbone.out_channels)
+            decode_head = dict(in_channels=channels) | decode_head
+        super()._init_decode_head(decode_head)
 
     def extract_feat(self, inputs: Tensor) -> list[Tensor]:
         """Extract the features of the backbone (and neck), then append the image.
@@ -59,4 +43,13 @@ class SmallTargetSegmentor(EncoderDecoder):
         Args:
             inputs: Normalised images ``(B, C, H, W)``.
         """
+        if isinstance(self.backbone, nn.Identity):
+            return [inputs]
         return [*super().extract_feat(inputs), inputs]
+
+    def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """Compute the logits of images of any size, ``(B, K, H, W)``."""
+        height, width = inputs.shape[-2:]
+        inputs = reflect_pad(inputs)
+        metas = [{**meta, 'img_shape': inputs.shape[-2:]} for meta in batch_img_metas]
+        return super().encode_decode(inputs, metas)[..., :height, :width]

@@ -4,56 +4,42 @@ from __future__ import annotations
 
 import numpy as np
 from mmengine.registry import TRANSFORMS
-from numpy import ndarray
 
-from dugi_mae.errors import DuGIError, check_range
+from dugi_mae.errors import check_range
 from dugi_mae.mm.transforms.base import Transform
 
 
 @TRANSFORMS.register_module()
 class InfraredBrightnessContrast(Transform):
-    """Shift all grey values, then stretch them, each with probability one half.
+    """Stretch the grey values around their mean, then shift them.
 
-    What mmseg's ``PhotoMetricDistortion`` does to grey images; that one takes three
-    channels only.
-
-    Required and changed key: ``img`` ``(H, W, C)`` in ``[0, 255]``, dtype kept.
+    Required and changed key: ``img`` ``(H, W)`` or ``(H, W, C)`` in ``[0, 255]``, dtype
+    kept.
 
     Args:
-        brightness_delta: The shift is drawn evenly up to this, down or up.
-        contrast_range: Least and greatest factor.
+        contrast: The factor is drawn evenly in its logarithm, from the exponential of
+            minus this to that of this.
+        brightness: The shift is drawn evenly up to this, down or up.
 
     Raises:
         DuGIError: If an argument is out of range.
     """
 
-    def __init__(
-        self,
-        brightness_delta: float = 32,
-        contrast_range: tuple[float, float] = (0.5, 1.5),
-    ) -> None:
-        check_range('brightness_delta', brightness_delta, 0, 255)
-        if not 0 < contrast_range[0] <= contrast_range[1]:
-            raise DuGIError(
-                f'contrast_range={contrast_range}: give (least, greatest), both above 0'
-            )
-        self.brightness_delta = brightness_delta
-        self.contrast_range = tuple(contrast_range)
-
-    def change(self, image: ndarray, factor: float, shift: float) -> ndarray:
-        """``factor * (image + shift)``, cut to ``[0, 255]`` after either step."""
-        changed = (image.astype(np.float32) + shift).clip(0, 255) * factor
-        changed = changed.clip(0, 255)
-        if image.dtype.kind != 'f':
-            changed = np.rint(changed)
-        return changed.astype(image.dtype)
+    def __init__(self, contrast: float = 0.3, brightness: float = 20) -> None:
+        check_range('contrast', contrast, 0, 5)
+        check_range('brightness', brightness, 0, 255)
+        self.contrast = contrast
+        self.brightness = brightness
 
     def transform(self, results: dict) -> dict:
         """Change the image."""
-        delta, shift, factor = self.brightness_delta, 0.0, 1.0
-        if np.random.rand() < 0.5:
-            shift = np.random.uniform(-delta, delta)
-        if np.random.rand() < 0.5:
-            factor = np.random.uniform(*self.contrast_range)
-        results['img'] = self.change(results['img'], factor, shift)
+        image = results['img']
+        factor = np.exp(np.random.uniform(-self.contrast, self.contrast))
+        shift = np.random.uniform(-self.brightness, self.brightness)
+        mean = image.mean(dtype=np.float32)
+        changed = (image - mean) * np.float32(factor) + (mean + np.float32(shift))
+        changed = changed.clip(0, 255)
+        if image.dtype.kind != 'f':
+            changed = np.rint(changed)
+        results['img'] = changed.astype(image.dtype)
         return results

@@ -108,8 +108,14 @@ def make_wrapper(device: str = 'cpu') -> tuple[nn.Parameter, OptimWrapper]:
     """One weight with its guarded optimizer."""
     weight = nn.Parameter(torch.ones(3, device=device))
     wrapper = OptimWrapper(torch.optim.SGD([weight], lr=0.1, momentum=0.9))
-    NumericalGuardHook().before_train(SimpleNamespace(optim_wrapper=wrapper))
+    guard(wrapper, nn.Module())
     return weight, wrapper
+
+
+def guard(wrapper: OptimWrapper, model: nn.Module) -> None:
+    """Put the guard on, as at the start of a training."""
+    runner = SimpleNamespace(optim_wrapper=wrapper, model=model)
+    NumericalGuardHook().before_train(runner)
 
 
 def test_training_again_has_one_guard(monkeypatch):
@@ -119,7 +125,7 @@ def test_training_again_has_one_guard(monkeypatch):
     monkeypatch.setattr(f'{module}.all_reduce', lambda *args: calls.append(args))
     weight, wrapper = make_wrapper()
     for _ in range(3):
-        NumericalGuardHook().before_train(SimpleNamespace(optim_wrapper=wrapper))
+        guard(wrapper, nn.Module())
     wrapper.update_params(weight.sum())
     assert len(calls) == 1
 
@@ -152,6 +158,38 @@ def test_accumulated_gradients_survive(make_runner):
     assert all(p.grad is None for p in runner.model.parameters())
 
 
+#: What is added to the loss; that of the square root is finite, its gradient is not.
+TROUBLE = dict(
+    none=lambda output: 0.0,
+    loss=lambda output: float('nan'),
+    gradients=lambda output: (0 * output.sum()).sqrt(),
+)
+
+
+@pytest.mark.parametrize('trouble', ['loss', 'gradients'])
+def test_nothing_of_a_skipped_iteration_stays(trouble):
+    """Weights, optimizer and running statistics are those of the good batches alone."""
+
+    def train(*troubles: str) -> dict[str, Tensor]:
+        torch.manual_seed(0)
+        model, batch = nn.BatchNorm1d(2), torch.randn(8, 2)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+        wrapper = OptimWrapper(optimizer)
+        hook = NumericalGuardHook()
+        runner = SimpleNamespace(optim_wrapper=wrapper, model=model)
+        hook.before_train(runner)
+        for number, kind in enumerate(troubles):
+            hook.before_train_iter(runner, number)
+            output = model(batch)
+            wrapper.update_params(output.square().mean() + TROUBLE[kind](output))
+        steps = optimizer.state[model.weight]['step']
+        return dict(model.state_dict()) | {'steps': steps}
+
+    found = train('none', trouble, 'none')
+    for name, value in train('none', 'none').items():
+        assert torch.equal(found[name], value), name
+
+
 class PartlyShifted(nn.Module):
     """A linear layer, and a shift that only the first few samples see."""
 
@@ -182,7 +220,7 @@ def test_accumulated_gradients_of_two_processes(in_two_processes):
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
         wrapper = OptimWrapper(optimizer, accumulative_counts=3)
         wrapper.initialize_count_status(model, 0, len(parts))
-        NumericalGuardHook().before_train(SimpleNamespace(optim_wrapper=wrapper))
+        guard(wrapper, model)
         for part in parts:
             with wrapper.optim_context(model):
                 loss = model(part, count)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 
+from dugi_mae.checkpoints.io import read_checkpoint
 from dugi_mae.errors import DuGIError
 from dugi_mae.mm.hooks import SafeCheckpointHook
 from dugi_mae.mm.resume import is_intact
@@ -105,16 +107,76 @@ def test_resume_falls_back(make_runner, read_log):
     assert not list(folder.glob('.*'))
 
 
-def test_resume_from_a_damaged_file(make_runner, tmp_path):
-    """A file that was asked for by name is not replaced silently."""
-    path = tmp_path / 'mine.pth'
-    path.write_bytes(b'PK')
-    runner = make_runner(resume=True, load_from=str(path))
-    with pytest.raises(DuGIError, match='mine.pth is damaged'):
+def test_resume_from_a_damaged_file(make_runner, tmp_path, monkeypatch):
+    """A file that was asked for by name is not replaced silently; ``~`` is home."""
+    monkeypatch.setenv('HOME', str(tmp_path))
+    (tmp_path / 'mine.pth').write_bytes(b'PK')
+    runner = make_runner(resume=True, load_from='~/mine.pth')
+    with pytest.raises(DuGIError, match=r'mine.pth is .*damaged') as caught:
         runner.train()
+    assert '\n' not in str(caught.value)
 
 
-def test_remote_storage():
-    """Files elsewhere cannot be renamed: say which hook to use."""
-    with pytest.raises(DuGIError, match='takes no backend_args.*CheckpointHook'):
-        SafeCheckpointHook(backend_args=dict(backend='petrel'))
+def test_another_run_keeps_its_files(make_runner):
+    """A run continued elsewhere removes and names nothing of the first one."""
+    options = dict(max_keep_ckpts=1, save_best='score', rule='greater')
+    first = make_runner('iter', epochs=2, checkpoint=options)
+    first.train()
+    folder = Path(first.work_dir)
+    before = names(folder)
+    last = folder / 'iter_6.pth'
+    second = make_runner(
+        'iter', name='second', checkpoint=options, resume=True, load_from=str(last)
+    )
+    second.val_evaluator.metrics[0].score = 2
+    second.train()
+    assert names(folder) == before
+    assert names(Path(second.work_dir)) == ['best_score_iter_12.pth', 'iter_12.pth']
+
+
+@pytest.mark.parametrize('trap', ['folder', 'file', '../precious'])
+def test_a_checkpoint_removes_nothing_it_names(make_runner, tmp_path, trap):
+    """Neither as the best one so far nor as the step of an outdated one."""
+    options = dict(max_keep_ckpts=1, save_best='score', rule='greater')
+    first = make_runner('iter', epochs=2, checkpoint=options)
+    first.train()
+    precious = tmp_path / 'precious'
+    precious.mkdir()
+    (precious / 'file.pth').touch()
+    last = Path(first.work_dir) / 'iter_6.pth'
+    content = read_checkpoint(last)
+    info = content['message_hub']['runtime_info']
+    if trap == '../precious':
+        info['keep_ckpt_ids'] = [f'x/../../{trap}/file', 1, 2]
+        (Path(first.work_dir) / 'iter_x').mkdir()
+    else:
+        info['best_ckpt'] = str(precious / 'file.pth' if trap == 'file' else precious)
+    content['message_hub']['log_scalars'] = {}
+    torch.save(content, last)
+    second = make_runner('iter', checkpoint=options, resume=True)
+    second.val_evaluator.metrics[0].score = 9
+    second.train()
+    assert (precious / 'file.pth').is_file()
+
+
+def test_weights_that_are_not_finite_are_not_saved(make_runner):
+    """The newest checkpoint stays one that a run can continue from."""
+
+    class Kill(Hook):
+        def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+            if runner.iter == 4:
+                runner.model.layer.bias.data.fill_(torch.inf)
+
+    runner = make_runner('iter', hooks=[Kill()])
+    with pytest.raises(DuGIError, match='layer.bias is not finite.*--resume'):
+        runner.train()
+    folder = Path(runner.work_dir)
+    assert names(folder) == ['iter_3.pth']
+    assert (folder / 'last_checkpoint').read_text() == str(folder / 'iter_3.pth')
+
+
+@pytest.mark.parametrize('key', ['backend_args', 'out_dir'])
+def test_another_place(key):
+    """Files elsewhere are not kept safe: say which hook to use."""
+    with pytest.raises(DuGIError, match=f'takes no {key}.*CheckpointHook'):
+        SafeCheckpointHook(**{key: 'somewhere'})
