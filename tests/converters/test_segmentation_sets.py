@@ -11,7 +11,7 @@ import pytest
 from released_sets import irstd1k, mfnet, msrs
 
 from dugi_mae.annotations.classes import MSRS
-from dugi_mae.converters import convert
+from dugi_mae.converters import convert, segmentation_sets
 
 
 def unchanged(path: Path) -> np.ndarray:
@@ -19,11 +19,13 @@ def unchanged(path: Path) -> np.ndarray:
     return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
 
 
-def test_msrs(tmp_path):
+def test_msrs(tmp_path, monkeypatch):
     """OUT has the released layout as links, and both lists with their hashes."""
     root, out = msrs(tmp_path / 'src'), tmp_path / 'out'
     before = sorted(root.rglob('*'))
     lines = convert('msrs', root.parent, out, subset=True)
+    assert segmentation_sets.MSRS_IMAGES == dict(train=1083, test=361)
+    monkeypatch.setattr(segmentation_sets, 'MSRS_IMAGES', dict(train=3, test=2))
     assert (out / 'splits/train.txt').read_text() == '00001D\n00002N\n00010D\n'
     assert (out / 'splits/test.txt').read_text() == '00003D\n00004N\n'
     record = (out / 'splits/record.json').read_bytes()
@@ -36,7 +38,7 @@ def test_msrs(tmp_path):
     listed = ', '.join(f'{name} {images * stripe}' for name in MSRS[1:])
     ground = images * (48 * 64 - 8 * stripe)
     assert lines[0] == f'train: 3 images, pixels: unlabelled {ground}, {listed}'
-    assert convert('msrs', root, out, subset=True) == lines
+    assert convert('msrs', root, out) == lines
     assert (out / 'splits/record.json').read_bytes() == record
 
 

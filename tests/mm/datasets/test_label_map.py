@@ -11,9 +11,11 @@ import pytest
 
 pytest.importorskip('mmseg', reason='the segmentation sets need mmsegmentation')
 
+import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS, METRICS
 from PIL import Image
 from released_sets import mfnet, msrs, soda
 from toys import write_image
@@ -24,6 +26,18 @@ from dugi_mae.errors import DuGIError
 from dugi_mae.mm.datasets.label_map import LabelMapDataset
 from dugi_mae.mm.datasets.segmentation import MFNetDataset, MSRSDataset, SODADataset
 
+#: Label values of MSRS: name and colour (RGB) as the authors' visualize.py has them.
+OFFICIAL = [
+    ('unlabelled', (0, 0, 0)),
+    ('car', (64, 0, 128)),
+    ('person', (64, 64, 0)),
+    ('bike', (0, 128, 192)),
+    ('curve', (0, 0, 192)),
+    ('car_stop', (128, 128, 0)),
+    ('guardrail', (64, 64, 128)),
+    ('color_cone', (192, 128, 128)),
+    ('bump', (192, 64, 0)),
+]
 TWO = dict(classes=('background', 'car'))
 LOAD = [dict(type='LoadInfraredImage'), dict(type='LoadAnnotations')]
 
@@ -89,7 +103,6 @@ def test_labels_are_class_numbers(own_set):
     ('settings', 'message'),
     [
         (dict(), 'metainfo.classes=None is no list of names: name the label values 0'),
-        (dict(metainfo=dict(classes='car')), "metainfo.classes='car' is no list"),
         (dict(metainfo=dict(classes=['a', 'a'])), "metainfo.classes has 'a' 2 times"),
         (dict(metainfo=TWO, ann_file='no.txt'), 'no.txt cannot be read .*ann_file'),
         (dict(metainfo=TWO, ann_file='empty.txt'), 'empty.txt is empty'),
@@ -152,6 +165,30 @@ def test_msrs_as_released(tmp_path):
     assert stems(test) == ['00003D', '00004N']
     assert Path(train.get_data_info(0)['img_path']).parent == root / 'train' / 'ir'
     assert not train.metainfo['reduce_zero_label']
+    meta = train.metainfo
+    assert list(zip(meta['classes'], map(tuple, meta['palette']), strict=True)) == (
+        OFFICIAL
+    )
+
+
+def test_score_is_over_nine_classes(repo_root):
+    """The config's metric counts the background, and a class that is never right as 0.
+
+    Predictions are the labels, but cars are called background.
+    """
+    config = Config.fromfile(repo_root / 'configs/_base_/datasets/msrs_480x640.py')
+    assert not config.test_dataloader.dataset.get('reduce_zero_label', False)
+    init_default_scope('mmseg')
+    metric = METRICS.build(config.test_evaluator)
+    metric.dataset_meta = MSRSDataset.METAINFO
+    labels = torch.arange(9).repeat_interleave(2)[None].repeat(16, 1)
+    predictions = labels.where(labels != 1, 0)
+    parts = dict(pred_sem_seg=predictions, gt_sem_seg=labels)
+    metric.process({}, [{key: dict(data=data[None]) for key, data in parts.items()}])
+    scores = metric.evaluate(size=1)
+    # IoU: background 2 of 4 columns, car none, the other seven all.
+    assert scores['mIoU'] == pytest.approx(100 * (0.5 + 0 + 7) / 9, abs=0.01)
+    assert scores['mAcc'] == pytest.approx(100 * 8 / 9, abs=0.01)
 
 
 def test_classes_are_chosen_by_name(tmp_path):
@@ -237,8 +274,6 @@ def test_configs(data_folder, repo_root, name):
         repo_root / f'configs/segmentation/upernet_dugi-mae-base_{name}.py'
     )
     init_default_scope('mmseg')
-    from mmseg.registry import DATASETS
-
     train, val, test = (
         DATASETS.build(config[f'{split}_dataloader'].dataset)
         for split in ('train', 'val', 'test')
