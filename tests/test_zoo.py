@@ -50,11 +50,12 @@ def test_an_image_file_becomes_maps(tmp_path):
     assert (encoder.mean, encoder.std) == (108.375, 51.0)
 
 
-@pytest.mark.parametrize('name', ['tiny', NAME])
-@pytest.mark.parametrize('path', [False, True])
-def test_an_encoder_has_the_tensors_of_the_file(name, path):
+@pytest.mark.parametrize(
+    ('name', 'pretrained'), [('tiny', True), (NAME, True), ('tiny', weights_path(NAME))]
+)
+def test_an_encoder_has_the_tensors_of_the_file(name, pretrained):
     """By the name of the weights, by that of their size, and by their path."""
-    encoder = create_encoder(name, weights_path(NAME) if path else True)
+    encoder = create_encoder(name, pretrained)
     state, stored = encoder.state_dict(), shipped()
     assert len(state) > 150
     for key, value in state.items():
@@ -76,9 +77,6 @@ def test_arguments_of_the_encoder():
     assert isinstance(encoder, ConvViT)
     assert (encoder.out_channels, encoder.strides) == ((16, 8), (16, 4))
     assert len(encoder(torch.randn(1, 3, 64, 64))) == 2
-    for arch in ('tiny', 'small', 'base', 'large'):
-        with torch.device('meta'):
-            assert len(create_encoder(arch, in_channels=1).out_channels) == 4
 
 
 def test_a_pretrainer_has_the_tensors_of_the_file():
@@ -139,13 +137,9 @@ def test_decoders_have_the_sizes_of_the_configs(arch, width, heads):
     ('call', 'match'),
     [
         (lambda: create_encoder('tinny'), "'tinny' is unknown: did you mean 'tiny'"),
-        (lambda: create_pretrainer('bas'), "'bas' is unknown: did you mean 'base'"),
-        (lambda: create_encoder(NAME[:-1]), f"did you mean '{NAME}'"),
         (lambda: create_encoder('base', True), f"'base'.*{NAME}.*path"),
-        (lambda: create_encoder(toys.ARCH, True), f'no weights .*{NAME}.*path'),
         (lambda: create_encoder('tiny', 'x.pth'), 'x.pth does not exist'),
         (lambda: create_pretrainer('tiny', masking='entropi'), "mean 'entropy'"),
-        (lambda: create_pretrainer(toys.ARCH, mask_ratio=1), r'mask_ratio=1.*0\.75'),
         (lambda: create_encoder('small', weights_path(NAME)), 'wrong arch'),
         (lambda: weights_path('tiny'), "name='tiny' is unknown"),
     ],
