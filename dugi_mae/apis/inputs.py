@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import glob
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -69,10 +70,8 @@ class Source(NamedTuple):
         """Number of images; of a video as its header states, 0 if unknown."""
         if not self.is_video:
             return 1
-        capture = cv2.VideoCapture(str(self.path))
-        frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        capture.release()
-        return max(frames, 0)
+        frames = cv2.VideoCapture(str(self.path)).get(cv2.CAP_PROP_FRAME_COUNT)
+        return max(int(frames), 0)
 
     def images(self, index: int) -> Iterator[InputImage]:
         """Yield the images; a video is decoded frame by frame.
@@ -95,17 +94,11 @@ def read_video(path: Path) -> Iterator[ndarray]:
     Raises:
         DuGIError: If there is no frame, or fewer than the header states.
     """
-    capture = cv2.VideoCapture(str(path))
-    total, frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0
-    try:
-        while True:
-            found, image = capture.read()
-            if not found:
-                break
-            frames += 1
-            yield image
-    finally:
-        capture.release()
+    capture, frames = cv2.VideoCapture(str(path)), 0
+    total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    while (frame := capture.read())[0]:
+        frames += 1
+        yield frame[1]
     if not frames:
         raise DuGIError(
             f'video {path} cannot be decoded: it is damaged or OpenCV lacks its codec, '
@@ -157,7 +150,7 @@ def find_sources(inputs: Input | Sequence[Input]) -> list[Source]:
             not an image.
     """
     items = inputs if isinstance(inputs, (list, tuple)) else [inputs]
-    sources, taken = [], set()
+    sources: dict[str, Source] = {}
     for place, item in enumerate(items):
         if isinstance(item, np.ndarray):
             if item.ndim != 2 and (item.ndim != 3 or item.shape[2] > 4):
@@ -174,15 +167,13 @@ def find_sources(inputs: Input | Sequence[Input]) -> list[Source]:
                 'a NumPy array or a list of these'
             )
         for source in found:
-            name, number = source.name, 1
-            while name in taken:
-                number += 1
-                name = f'{source.name}_{number}'
-            taken.add(name)
-            sources.append(source._replace(name=name))
+            numbered = (f'{source.name}_{number}' for number in itertools.count(2))
+            names = itertools.chain([source.name], numbered)
+            name = next(name for name in names if name not in sources)
+            sources[name] = source._replace(name=name)
     if not sources:
         raise DuGIError('the list of inputs is empty: give at least one image')
-    return sources
+    return list(sources.values())
 
 
 def transform_name(step: dict) -> str:

@@ -51,11 +51,16 @@ class ReconstructionResult:
     mean_fill_mse: float
     nearest_fill_mse: float
 
+    @property
+    def errors(self) -> ReconstructionErrors:
+        """The three errors."""
+        names = ReconstructionErrors._fields
+        return ReconstructionErrors(*(getattr(self, name) for name in names))
+
     def describe(self) -> dict:
         """Return the entry of the JSON: size and errors."""
         height, width = self.visible.shape
-        errors = {key: getattr(self, key) for key in ReconstructionErrors._fields}
-        return dict(width=width, height=height, **errors)
+        return dict(width=width, height=height, **self.errors._asdict())
 
 
 class ReconstructionInferencer(Inferencer):
@@ -95,24 +100,12 @@ class ReconstructionInferencer(Inferencer):
             def prepare(image: InputImage) -> tuple[InputImage, torch.Tensor]:
                 return image, self.pipeline(image)[0]['inputs']
 
-            def shape(sample: tuple[InputImage, torch.Tensor]) -> torch.Size:
-                return sample[1].shape
-
-            for batch in run.batches(prepare, batch_size, shape):
+            for batch in run.batches(prepare, batch_size, lambda s: s[1].shape):
                 images, pixels = zip(*batch, strict=True)
                 parts = self._reconstruct(torch.stack(pixels))
                 for image, part in zip(images, parts, strict=True):
-                    errors = self._errors(part)
-                    all_errors.append(errors)
-                    result = ReconstructionResult(
-                        image.name,
-                        image.source,
-                        image.frame,
-                        self._to_grey(part.images[0]),
-                        self._to_grey(part.composite[0]),
-                        part.visible[0, 0].cpu().numpy() > 0,
-                        *errors,
-                    )
+                    result = self._result(image, part)
+                    all_errors.append(result.errors)
                     run.add(
                         image,
                         result.describe(),
@@ -137,12 +130,20 @@ class ReconstructionInferencer(Inferencer):
             for i in range(len(inputs))
         ]
 
-    def _errors(self, part: Reconstruction) -> ReconstructionErrors:
+    def _result(self, image: InputImage, part: Reconstruction) -> ReconstructionResult:
         """Evaluate one image."""
         patch_size = self.model.head.patch_size
         mask = part.token_mask.mask.reshape(patch_grid(part.images, patch_size))
-        return reconstruction_errors(
-            part.images[0], part.prediction[0], mask, patch_size
+        return ReconstructionResult(
+            image.name,
+            image.source,
+            image.frame,
+            self._to_grey(part.images[0]),
+            self._to_grey(part.composite[0]),
+            part.visible[0, 0].cpu().numpy() > 0,
+            *reconstruction_errors(
+                part.images[0], part.prediction[0], mask, patch_size
+            ),
         )
 
     def _to_grey(self, image: torch.Tensor) -> ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import math
@@ -117,6 +118,16 @@ class Run:
             # positions of the images after it.
             start += count
 
+    def _samples(self, prepare: Callable[[InputImage], Sample]) -> Iterator[Sample]:
+        hidden = self.total == 1
+        for image in tqdm(self._images(), 'images', self.total, disable=hidden):
+            try:
+                sample = prepare(image)
+            except DuGIError as error:
+                self._fail(image.name, error)
+            else:
+                yield sample
+
     def batches(
         self,
         prepare: Callable[[InputImage], Sample],
@@ -135,26 +146,11 @@ class Run:
         """
         if batch_size < 1:
             raise DuGIError(f'batch_size={batch_size} must be at least 1')
-        batch, done = [], False
-        with tqdm(total=self.total, desc='images', disable=self.total == 1) as bar:
-            for image in self._images():
-                try:
-                    sample = prepare(image)
-                except DuGIError as error:
-                    self._fail(image.name, error)
-                    bar.update()
-                    continue
-                done = True
-                if batch and (
-                    len(batch) == batch_size or kind(sample) != kind(batch[0])
-                ):
-                    yield batch
-                    bar.update(len(batch))
-                    batch = []
-                batch.append(sample)
-            if batch:
+        done = False
+        for _, group in itertools.groupby(self._samples(prepare), kind):
+            while batch := list(itertools.islice(group, batch_size)):
                 yield batch
-                bar.update(len(batch))
+                done = True
         if not done:
             failed = self.report['failed']
             count = f'none of {len(failed)} inputs can be used: '
