@@ -13,7 +13,7 @@ becomes all zero.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -49,6 +49,8 @@ def valid_pixels(image: ndarray, invalid: Sequence[float] = ()) -> ndarray:
 
 def stretch(image: ndarray, valid: ndarray, lo: float, hi: float) -> ndarray:
     """Map ``[lo, hi]`` linearly to ``[0, 1]`` and clip what lies outside.
+
+    As normaliser ``'fixed'`` it keeps images comparable.
 
     Args:
         image: ``(H, W)`` raw counts.
@@ -130,11 +132,6 @@ def percentile(
     return stretch(image, valid, lo, hi)
 
 
-def fixed(image: ndarray, valid: ndarray, lo: float, hi: float) -> ndarray:
-    """:func:`stretch` by a range in raw counts, so that images stay comparable."""
-    return stretch(image, valid, lo, hi)
-
-
 def clahe(
     image: ndarray,
     valid: ndarray,
@@ -167,14 +164,9 @@ def clahe(
     return np.where(valid, equalised, 0).astype(np.float32)
 
 
-NORMALIZERS: dict[str, Callable[..., ndarray]] = {
-    'percentile': percentile,
-    'minmax': minmax,
-    'fixed': fixed,
-    'clahe': clahe,
-}
-
-
+NORMALIZERS: dict[str, Callable[..., ndarray]] = dict(
+    percentile=percentile, minmax=minmax, fixed=stretch, clahe=clahe
+)
 #: Least and most value of each parameter.
 LIMITS = dict(
     low=(0, 100),
@@ -185,21 +177,6 @@ LIMITS = dict(
     clip_limit=(0, 1),
     kernel_size=(1, MAX_COUNT),
 )
-#: Parameters of which the first must be less than the second.
-WINDOWS = (('low', 'high'), ('lo', 'hi'))
-
-
-def _check_values(name: str, values: Mapping[str, float | None]) -> None:
-    """Raise unless the values of a normaliser's parameters make sense."""
-    for key, value in values.items():
-        if (key, value) != ('kernel_size', None):
-            check_range(f'{key} of normalizer {name!r}', value, *LIMITS[key])
-    for first, second in WINDOWS:
-        if first in values and not values[first] < values[second]:
-            raise DuGIError(
-                f'normalizer {name!r} needs {first} < {second}, got '
-                f'{first}={values[first]} and {second}={values[second]}'
-            )
 
 
 def build_normalizer(spec: str | dict) -> Normalizer:
@@ -218,16 +195,21 @@ def build_normalizer(spec: str | dict) -> Normalizer:
     name = params.pop('type', None)
     check_choice('normalizer', name, NORMALIZERS)
     function = NORMALIZERS[name]
-    accepted = list(inspect.signature(function).parameters.values())[2:]
-    for key in params:
-        check_choice(
-            f'parameter of normalizer {name!r}', key, [p.name for p in accepted]
-        )
-    for p in accepted:
-        if p.default is p.empty and p.name not in params:
+    signature = inspect.signature(function)
+    try:
+        bound = signature.bind(None, None, **params)
+    except TypeError as error:
+        takes = ', '.join([*signature.parameters][2:]) or 'no parameter'
+        raise DuGIError(f'normalizer {name!r} takes {takes}: {error}') from None
+    bound.apply_defaults()
+    values = dict([*bound.arguments.items()][2:])
+    for key, value in values.items():
+        if (key, value) != ('kernel_size', None):
+            check_range(f'{key} of normalizer {name!r}', value, *LIMITS[key])
+    for low, high in (('low', 'high'), ('lo', 'hi')):
+        if low in values and not values[low] < values[high]:
             raise DuGIError(
-                f'normalizer {name!r} needs {p.name!r}: write '
-                f'normalizer=dict(type={name!r}, {p.name}=..., ...)'
+                f'normalizer {name!r} needs {low} < {high}, got {low}={values[low]} '
+                f'and {high}={values[high]}'
             )
-    _check_values(name, {p.name: p.default for p in accepted} | params)
     return partial(function, **params)

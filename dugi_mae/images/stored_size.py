@@ -15,8 +15,8 @@ _FORMATS = ('JPEG', 'PNG', 'BMP', 'WEBP', 'JPEG2000', 'PPM', 'GIF')
 
 
 @functools.cache
-def _openers() -> dict:
-    """Pillow's readers by format; importing a plugin makes its format known."""
+def _openers() -> list[tuple]:
+    """Pillow's readers; importing a plugin makes its format known."""
     from PIL import (  # noqa: F401
         BmpImagePlugin,
         GifImagePlugin,
@@ -28,18 +28,7 @@ def _openers() -> dict:
         WebPImagePlugin,
     )
 
-    return Image.OPEN
-
-
-def _pillow_size(
-    file: BinaryIO, start: bytes, name: str
-) -> tuple[int, int, int] | None:
-    # `Image.open` would refuse large images by a limit of its own, and hide their size.
-    factory, accepts = _openers()[name]
-    if accepts(start) is not True:
-        return None
-    image = factory(file, '')
-    return *image.size, len(image.getbands())
+    return [Image.OPEN[name] for name in _FORMATS]
 
 
 def _tiff_size(file: BinaryIO) -> tuple[int, int, int]:
@@ -70,8 +59,11 @@ def stored_size(file: BinaryIO) -> tuple[int, int, int] | None:
         file.seek(0)
         if start.startswith(TIFF_STARTS):
             return _tiff_size(file)
-        sizes = (_pillow_size(file, start, name) for name in _FORMATS)
-        return next((size for size in sizes if size), None)
+        # `Image.open` would refuse large images by a limit of its own, and hide their
+        # size.
+        opener = next((o for o, accepts in _openers() if accepts(start) is True), None)
+        image = opener(file, '')
+        return *image.size, len(image.getbands())
     except Exception:  # damaged headers raise many kinds
         return None
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-
 import cv2
 import numpy as np
 import pytest
@@ -19,12 +17,6 @@ from dugi_mae.images.loading import to_grey
 def grey() -> np.ndarray:
     """``(48, 64)`` uint8 with every grey value and no symmetry."""
     return (np.arange(48 * 64) * 7 % 256).astype(np.uint8).reshape(48, 64)
-
-
-def encoded(image: np.ndarray, fmt: str, **options) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, fmt, **options)
-    return buffer.getvalue()
 
 
 load = load_infrared
@@ -55,18 +47,11 @@ def test_other_formats_match_the_plain_decoder(tmp_path, grey, mode, suffix):
 
 
 def test_one_bit_image(tmp_path, grey):
-    """1-bit pixels become 0 and 255."""
+    """1-bit pixels become 0 and 255, from a file or an array."""
     path = tmp_path / 'image.png'
     Image.fromarray(grey > 100).save(path)
-    np.testing.assert_array_equal(load(path)[..., 0], (grey > 100) * 255)
-
-
-def test_alpha_is_dropped(tmp_path, grey):
-    """Transparency does not change the grey values."""
-    path = tmp_path / 'image.png'
-    rgba = np.dstack([grey, grey, grey, 255 - grey])
-    Image.fromarray(rgba).save(path)
-    np.testing.assert_array_equal(load(path)[..., 1], grey)
+    for image in (load(path), InfraredReader().convert(grey > 100)):
+        np.testing.assert_array_equal(image[..., 0], (grey > 100) * 255)
 
 
 def test_unequal_channels_become_luma(tmp_path, grey):
@@ -80,9 +65,10 @@ def test_unequal_channels_become_luma(tmp_path, grey):
 
 
 def test_chosen_channel(tmp_path, grey):
-    """``channel=3`` takes thermal data out of an alpha channel."""
+    """``channel=3`` takes thermal out of an alpha channel, which else is dropped."""
     path = tmp_path / 'image.png'
     Image.fromarray(np.dstack([grey, grey, grey, 255 - grey])).save(path)
+    np.testing.assert_array_equal(load(path)[..., 1], grey)
     np.testing.assert_array_equal(load(path, channel=3)[..., 0], 255 - grey)
     with pytest.raises(DuGIError, match='channel=4'):
         load(path, channel=4)
@@ -185,20 +171,12 @@ def test_too_many_channels():
         to_grey(np.zeros((20, 20, 7), np.uint16), 'cube')
 
 
-def test_a_mask_in_memory(grey):
-    """Boolean pixels become 0 and 255, as those of 1-bit files do."""
-    image = InfraredReader(channels=1).convert(grey > 100)
-    np.testing.assert_array_equal(image[..., 0], (grey > 100) * 255)
-
-
 @pytest.mark.parametrize(
     ('image', 'message'),
     [
         (np.zeros((20, 20), complex), r'x is complex128 of the shape \(20, 20\): give'),
-        (np.full((20, 20), 'a'), r'x is <U1 of the shape'),
         (np.zeros((20, 20), object), r'x is object of the shape'),
         (np.zeros((20, 20, 0)), r'x is float64 of the shape \(20, 20, 0\): give real'),
-        (np.zeros(20), r'x is float64 of the shape \(20,\)'),
         (np.zeros((2, 20, 20, 3)), r'x is float64 of the shape \(2, 20, 20, 3\)'),
         (np.zeros((0, 20)), 'x is 20x0 pixels, smaller than 16x16'),
     ],
@@ -215,7 +193,6 @@ def test_arrays_that_are_no_images(image, message):
     [
         (dict(channels=2), 'channels=2 is unknown'),
         (dict(min_side=0), 'min_side=0: give at least 1 pixel'),
-        (dict(max_pixels=0), 'max_pixels=0: give at least 1 pixel'),
         (dict(reduce_to=-1), 'reduce_to=-1: give at least 1 pixel'),
         (dict(normalizer=dict(type='percentile', low=-1)), 'low .*-1.*0 to 100'),
     ],
@@ -255,9 +232,7 @@ def test_real_sirst_modes(data_root):
     ('size', 'least', 'expected'),
     [
         ((1024, 1300), 512, (512, 650)),
-        ((1024, 1300), 256, (256, 325)),
         ((1024, 1300), 128, (128, 163)),
-        ((1024, 1300), 100, (128, 163)),
         ((1024, 1300), 513, (1024, 1300)),
         ((1024, 1300), None, (1024, 1300)),
     ],
