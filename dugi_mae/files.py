@@ -117,20 +117,16 @@ def find_images(
     """
     if not folder.is_dir():
         raise DuGIError(f'data folder {folder} does not exist: correct data_root')
-    images, others = [], Counter()
-    for path in walk_files(folder):
-        suffix = os.path.splitext(path)[1].lower()
-        if suffix in extensions:
-            images.append(path)
-        else:
-            others[suffix or 'none'] += 1
+    found = sorted(walk_files(folder))
+    images = [path for path in found if path.lower().endswith(tuple(extensions))]
     if not images:
-        found = ', '.join(f'{suffix} ({n})' for suffix, n in others.most_common(8))
+        others = Counter(os.path.splitext(path)[1].lower() or 'none' for path in found)
+        told = ', '.join(f'{suffix} ({n})' for suffix, n in others.most_common(8))
         raise DuGIError(
             f'data folder {folder} holds no image: looked for {" ".join(extensions)}, '
-            f'found {found or "no file"}; correct data_root or set extensions'
+            f'found {told or "no file"}; correct data_root or set extensions'
         )
-    return sorted(images)
+    return images
 
 
 def images_by_stem(folder: Path, remedy: str = 'correct SRC') -> dict[str, Path]:
@@ -146,15 +142,14 @@ def images_by_stem(folder: Path, remedy: str = 'correct SRC') -> dict[str, Path]
     if not folder.is_dir():
         raise DuGIError(f'folder {folder} does not exist: {remedy}')
     images: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in IMAGE_EXTENSIONS or path.name.startswith('.'):
+    for path in sorted(folder.glob('[!.]*')):
+        if path.suffix.lower() not in IMAGE_EXTENSIONS:
             continue
-        if path.stem in images:
+        if images.setdefault(path.stem, path) != path:
             raise DuGIError(
                 f'{images[path.stem]} and {path} differ in their extension only: '
                 'remove or rename one of them'
             )
-        images[path.stem] = path
     if not images:
         raise DuGIError(f'folder {folder} holds no image: copy the set there')
     return images
@@ -229,26 +224,23 @@ def find_listed(
     Raises:
         DuGIError: If an image is missing or listed twice, or a name fits several.
     """
-    # In order of preference: an image directly in the folder needs but its name.
-    known = [defaultdict(set), defaultdict(set), defaultdict(set)]
+    # By rank: an image directly in the folder needs but its name.
+    known: dict[tuple[int, str], set[str]] = defaultdict(set)
     for path in paths:
         forms = path, f'{folder.name}/{path}', os.path.basename(path)
-        for named, name in zip(known, forms, strict=True):
-            named[name].add(path)
-            named[without_extension(name)].add(path)
-    listed = {}
+        for rank, name in enumerate(forms):
+            known[rank, name].add(path)
+            known[rank, without_extension(name)].add(path)
+    listed: dict[str, str] = {}
     for line in lines:
         *_, column = texts = listed_names(line)
-        meant = next(
-            (
-                sorted(named[name])
-                for text in texts  # names may contain blanks
-                for named in known
-                for name in (text, without_extension(text))
-                if name in named
-            ),
-            [],
+        keys = (
+            (rank, name)
+            for text in texts  # names may contain blanks
+            for rank in range(3)
+            for name in (text, without_extension(text))
         )
+        meant = sorted(next((known[key] for key in keys if key in known), ()))
         if not meant:
             stem = without_extension(os.path.basename(column))
             raise DuGIError(
