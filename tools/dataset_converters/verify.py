@@ -11,7 +11,6 @@ import os
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
 
 from processes import Crash, map_despite_crashes
 from tqdm import tqdm
@@ -22,32 +21,25 @@ from dugi_mae.files import atomic_write, find_images
 from dugi_mae.images import InfraredReader
 from dugi_mae.images.reading import decode, read_bytes
 
+#: What a good file stores, in the order of :func:`check_image`.
+FACTS = ('sizes', 'pixel_types', 'channels')
 
-class Facts(NamedTuple):
-    """What a good file stores.
 
-    Attributes:
-        width: In pixels.
-        height: In pixels.
-        pixel_type: Such as ``'uint16'``.
-        channels: Of the file.
+def check_image(path: str) -> tuple[str, ...] | dict:
+    """Read a file as pre-training does.
+
+    Returns:
+        Size, pixel type and channels such as ``('640x512', 'uint16', '1')``; of a bad
+        file path, reason and message.
     """
-
-    width: int
-    height: int
-    pixel_type: str
-    channels: int
-
-
-def check_image(path: str) -> Facts | dict:
-    """Read a file as pre-training does; a bad one gives path, reason and message."""
     try:
         image = decode(read_bytes(path), path)
         InfraredReader().convert(image, path)
     except BadImageError as error:
         return dict(path=path, reason=error.reason, message=str(error))
-    height, width = image.shape[:2]
-    return Facts(width, height, str(image.dtype), image.size // (height * width))
+    height, width, *channels = image.shape
+    depth = channels[0] if channels else 1
+    return f'{width}x{height}', str(image.dtype), str(depth)
 
 
 def verify_folder(folder: Path, jobs: int) -> dict:
@@ -60,8 +52,7 @@ def verify_folder(folder: Path, jobs: int) -> dict:
     Returns:
         ``folder``, ``files`` and ``bad`` (counts), ``reasons``, ``bad_files`` (a list
         of ``path``, ``reason`` and ``message``, sorted), and of the good files
-        ``sizes`` (counts by ``WIDTHxHEIGHT``, most frequent first), ``pixel_types``
-        and ``channels``. JSON can hold it.
+        :data:`FACTS`, each with its counts. JSON can hold it.
 
     Raises:
         DuGIError: If the folder does not exist, is a file or holds no image.
@@ -70,30 +61,27 @@ def verify_folder(folder: Path, jobs: int) -> dict:
         raise DuGIError(f'{folder} is a file: name the folder that it lies in')
     paths = [str(folder / path) for path in find_images(folder)]
     bad: list[dict] = []
-    sizes, pixel_types, channels = Counter(), Counter(), Counter()
+    facts = {name: Counter() for name in FACTS}
     results = map_despite_crashes(check_image, paths, min(jobs, len(paths)))
     for path, result in tqdm(results, 'checking', len(paths), unit='image'):
-        if isinstance(result, Facts):
-            sizes[f'{result.width}x{result.height}'] += 1
-            pixel_types[result.pixel_type] += 1
-            channels[str(result.channels)] += 1
-        elif isinstance(result, Crash):
+        if isinstance(result, Crash):
             message = (
                 f'{path} crashes the process that reads it (exit code {result.code}): '
                 'remove it'
             )
             bad.append(dict(path=path, reason='crash', message=message))
-        else:
+        elif isinstance(result, dict):
             bad.append(result)
+        else:
+            for name, value in zip(FACTS, result, strict=True):
+                facts[name][value] += 1
+    facts['reasons'] = Counter(file['reason'] for file in bad)
     return dict(
         folder=str(folder),
         files=len(paths),
         bad=len(bad),
-        reasons=dict(Counter(file['reason'] for file in bad).most_common()),
         bad_files=sorted(bad, key=lambda file: file['path']),
-        sizes=dict(sizes.most_common()),
-        pixel_types=dict(pixel_types.most_common()),
-        channels=dict(channels.most_common()),
+        **{name: dict(counts.most_common()) for name, counts in facts.items()},
     )
 
 
@@ -123,7 +111,7 @@ def main() -> None:
     report = verify_folder(args.folder, args.jobs)
     atomic_write((json.dumps(report, indent=1) + '\n').encode(), args.out)
     print(f'{report["files"]} images, {report["bad"]} bad')
-    for key in ('reasons', 'sizes', 'pixel_types', 'channels'):
+    for key in ('reasons', *FACTS):
         if report[key]:
             print(f'{key.replace("_", " ")}: {listed(report[key])}')
     print(f'report: {args.out}')
