@@ -11,11 +11,7 @@ from dugi_mae.errors import DuGIError, check_choice
 
 
 def check_data_root(root: str | Path) -> Path:
-    """The folder of a set.
-
-    Raises:
-        DuGIError: If it does not exist.
-    """
+    """The folder of a set, which must exist."""
     root = Path(root)
     if not root.is_dir():
         raise DuGIError(
@@ -26,12 +22,9 @@ def check_data_root(root: str | Path) -> Path:
 
 
 def check_prefix(prefix: dict | None, keys: Iterable[str]) -> dict[str, str]:
-    """The folders that ``data_prefix`` names, of those that may be.
+    """The folders that ``data_prefix`` names, which must be some of these.
 
     The hosts ignore other keys without a word and look in their default folders.
-
-    Raises:
-        DuGIError: If a key is unknown.
     """
     for key in prefix or {}:
         check_choice('key of data_prefix', key, keys)
@@ -39,16 +32,9 @@ def check_prefix(prefix: dict | None, keys: Iterable[str]) -> dict[str, str]:
 
 
 def check_classes(classes: object, remedy: str) -> None:
-    """Raise unless these are several class names, each of its own.
+    """Raise unless ``metainfo['classes']`` is a list of names, each of its own.
 
-    A single text would be taken for one class per letter.
-
-    Args:
-        classes: Value of ``metainfo['classes']``.
-        remedy: What messages advise where it is no list of names.
-
-    Raises:
-        DuGIError: If it is a text or empty, or a name is there twice.
+    A single text would be taken for one class per letter; ``remedy`` is the advice.
     """
     if not classes or isinstance(classes, str):
         raise DuGIError(

@@ -69,9 +69,6 @@ class LabelMapDataset(BaseSegDataset):
         Returns:
             New value by old value, 255 for classes that are not wanted; ``None`` if
             nothing changes.
-
-        Raises:
-            DuGIError: If there are no classes, or one is there twice.
         """
         check_classes(
             new_classes,
@@ -81,11 +78,7 @@ class LabelMapDataset(BaseSegDataset):
         return super().get_label_map(new_classes)
 
     def read_list(self) -> list[str]:
-        """Lines of ``ann_file`` that are not blank.
-
-        Raises:
-            DuGIError: If the file is missing or empty.
-        """
+        """Lines of ``ann_file`` that are not blank."""
         return read_lines(self.ann_file, 'split list', 'correct ann_file')
 
     def load_data_list(self) -> list[dict]:

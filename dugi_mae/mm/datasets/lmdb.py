@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from mmengine.fileio import register_backend
@@ -31,12 +33,11 @@ def lmdb_path(folder: Path | str, name: str) -> str:
     return f'{_PREFIX}://{folder}/{name}'
 
 
-def _import_lmdb():
+def _import_lmdb() -> ModuleType:
     try:
-        import lmdb
+        return importlib.import_module('lmdb')
     except ImportError:
         raise DuGIError('LMDB data needs a package: pip install lmdb') from None
-    return lmdb
 
 
 #: What is open: folder -> process and database.
@@ -49,12 +50,8 @@ def _close(folder: Path) -> None:
         _opened.pop(folder)[1].close()
 
 
-def _database(folder: Path):
-    """Open an LMDB, once in each process.
-
-    Raises:
-        DuGIError: If it is damaged.
-    """
+def _database(folder: Path) -> Any:
+    """Open an LMDB, once in each process."""
     lmdb = _import_lmdb()
     process, database = _opened.get(folder, (None, None))
     if process == os.getpid():
@@ -117,9 +114,6 @@ def names_in_lmdb(folder: Path, extensions: Sequence[str]) -> list[str]:
 
     Returns:
         Sorted paths relative to the tree that was packed, with forward slashes.
-
-    Raises:
-        DuGIError: If it is damaged or holds no image.
     """
     with _database(folder).begin() as transaction:
         keys = list(transaction.cursor().iternext(keys=True, values=False))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,9 +32,9 @@ def in_val_split(relative_path: str, val_fraction: float, seed: int = 0) -> bool
     return int.from_bytes(digest, 'big') < val_fraction * 2**64
 
 
-def _as_list(given: str | os.PathLike | Sequence) -> list:
+def _as_list(given: str | Path | Sequence) -> list:
     """One text or path, or several, as a list."""
-    return [given] if isinstance(given, (str, os.PathLike)) else list(given)
+    return [given] if isinstance(given, (str, Path)) else list(given)
 
 
 @DATASETS.register_module()
@@ -92,8 +91,7 @@ class InfraredPretrainDataset(BaseDataset):
                 'use one dataset for each and mmengine.ConcatDataset'
             )
         self.extensions = tuple(
-            ext.lower() if ext.startswith('.') else f'.{ext.lower()}'
-            for ext in _as_list(extensions)
+            f'.{extension.lower().lstrip(".")}' for extension in _as_list(extensions)
         )
         self.split = split
         self.val_fraction = val_fraction
@@ -145,7 +143,8 @@ class InfraredPretrainDataset(BaseDataset):
         for root in self.roots:
             packed = is_lmdb(root)
             if self.ann_file:
-                paths = self._listed()
+                remedy = f'correct ann_file, it lists paths relative to {root}'
+                paths = read_lines(self.ann_file, 'image list', remedy)
             else:
                 list_images = names_in_lmdb if packed else find_images
                 paths = list_images(root, self.extensions)
@@ -162,11 +161,6 @@ class InfraredPretrainDataset(BaseDataset):
                 f'split_seed={self.split_seed}, or add images'
             )
         return samples
-
-    def _listed(self) -> list[str]:
-        """Relative paths named in ``ann_file``, in its order."""
-        remedy = f'correct ann_file, it lists paths relative to {self.roots[0]}'
-        return read_lines(self.ann_file, 'image list', remedy)
 
     def _selects(self, path: str) -> bool:
         """Whether the wanted part holds this relative path."""
