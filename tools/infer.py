@@ -20,9 +20,7 @@ INIT_FLAGS, CALL_FLAGS = ('tile', 'overlap', 'threshold'), ('gt',)
 
 def parse_args() -> argparse.Namespace:
     """Parse the flags."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument(

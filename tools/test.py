@@ -22,9 +22,7 @@ from dugi_mae.mm.config_errors import config_errors
 
 def parse_args() -> argparse.Namespace:
     """Parse the flags, those of the hosts' own ``tools/test.py``."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', help='dump the predictions to this .pkl file')

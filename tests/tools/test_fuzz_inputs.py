@@ -51,74 +51,39 @@ def test_one_case_can_be_run_again(tool, tmp_path):
     assert lists[0].read_bytes() == lists[1].read_bytes()
 
 
-@pytest.mark.parametrize(
-    'flags, message',
-    [(('--case', '3'), 'name it with --category'), (('--cases', '0'), 'less than 1')],
-)
-def test_flags_that_do_not_go_together(tool, monkeypatch, capsys, flags, message):
-    """Argparse names them."""
-    monkeypatch.setattr(sys, 'argv', ['fuzz_inputs.py', *flags])
+def test_a_case_alone_needs_its_category(tool, monkeypatch, capsys):
+    """Argparse says so."""
+    monkeypatch.setattr(sys, 'argv', ['fuzz_inputs.py', '--case', '3'])
     with pytest.raises(SystemExit):
         tool.main()
-    assert message in capsys.readouterr().err
+    assert 'name it with --category' in capsys.readouterr().err
 
 
-@pytest.fixture
-def fuzzer(monkeypatch, tmp_path, tool):
-    """Outcome of a case with a target of one's own."""
+def refuse(message):
+    """A target that refuses, with the folder of the case in ``message``."""
 
-    def outcome(target):
-        monkeypatch.setitem(tool.CATEGORIES, 'image', target)
-        case = tool.Case(0, 'image', 0, tmp_path / 'case')
-        results = tool.map_despite_crashes(tool.run_case, [case], 1, 3)
-        return tool.as_outcome(next(results)[1], 3)
+    def target(trial):
+        raise DuGIError(message.format(trial.folder))
 
-    return outcome
-
-
-def refuse(trial):
-    """Name the folder, as a message must."""
-    raise DuGIError(f'{trial.folder}/a.png is damaged: copy it again')
-
-
-def refuse_nothing(trial):
-    """Name neither file nor key."""
-    raise DuGIError('something is wrong')
-
-
-def refuse_at_length(trial):
-    """Two lines."""
-    raise DuGIError(f'{trial.folder}\nis wrong')
-
-
-def fail(trial):
-    """An exception from the depths."""
-    raise KeyError('depths')
-
-
-def crash(trial):
-    """The end of the process."""
-    os._exit(3)
-
-
-def hang(trial):
-    """No end."""
-    time.sleep(1000)
+    return target
 
 
 @pytest.mark.parametrize(
     'target, status, error',
     [
         (lambda trial: None, 'success', ''),
-        (refuse, 'refused', 'copy it again'),
-        (refuse_nothing, 'failed', 'no line that names'),
-        (refuse_at_length, 'failed', 'no line that names'),
-        (fail, 'failed', 'KeyError'),
-        (crash, 'failed', 'exit code 3'),
-        (hang, 'failed', 'no end after 3 s'),
+        (refuse('{}/a.png is damaged: copy it again'), 'refused', 'copy it again'),
+        (refuse('something is wrong'), 'failed', 'no line that names'),
+        (refuse('{}\nis wrong'), 'failed', 'no line that names'),
+        (lambda trial: {}['depths'], 'failed', 'KeyError'),
+        (lambda trial: os._exit(3), 'failed', 'exit code 3'),
+        (lambda trial: time.sleep(1000), 'failed', 'no end after 3 s'),
     ],
 )
-def test_what_counts_as_a_failure(fuzzer, target, status, error):
+def test_what_counts_as_a_failure(tool, monkeypatch, tmp_path, target, status, error):
     """Only success and a line that names something are not failures."""
-    outcome = fuzzer(target)
+    monkeypatch.setitem(tool.CATEGORIES, 'image', target)
+    case = tool.Case(0, 'image', 0, tmp_path / 'case')
+    results = tool.map_despite_crashes(tool.run_case, [case], 1, 3)
+    outcome = tool.as_outcome(next(results)[1], 3)
     assert outcome.status == status and error in outcome.error

@@ -16,7 +16,7 @@ from dugi_mae.errors import DuGIError
 
 ROOT = Path(__file__).resolve().parents[2]
 DETECTION = 'configs/detection/faster-rcnn_dugi-mae-tiny_fpn_hit-uav.py'
-SEGMENTATION = 'configs/segmentation/upernet_dugi-mae-tiny_sirst.py'
+SEGMENTATION = 'configs/segmentation/upernet_dugi-mae-tiny_custom.py'
 PRETRAIN = 'configs/pretrain/dugi-mae_convvit-tiny_infrared-unlabeled.py'
 
 
@@ -44,14 +44,9 @@ def test_host_is_that_of_the_config(tool, config, host):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (
-            ['brows_dataset', DETECTION],
-            'mmdet.*did you mean .browse_dataset',
-        ),
+        (['brows_dataset', DETECTION], 'mmdet.*did you mean .browse_dataset'),
         (['get_flops'], 'no config among the arguments: name --host'),
-        (['get_flops', 'configs/detection/nothing.py'], 'nothing.py does not exist'),
         (['publish_model', DETECTION], 'use tools/model_converters/publish_model.py'),
-        (['train', DETECTION], 'use tools/train.py'),
         ([], 'name a tool: see host_tool.py --list'),
     ],
 )
@@ -63,19 +58,17 @@ def test_bad_calls(tool, monkeypatch, arguments, message):
 
 
 def test_a_host_that_is_not_installed(tool, monkeypatch):
-    """It is said so; the list goes on with the others."""
+    """It is said so."""
     monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
     with pytest.raises(DuGIError, match='mmdet is not installed'):
         tool['find_tool']('get_flops', 'mmdet')
 
 
-@pytest.mark.parametrize('config', [SEGMENTATION, PRETRAIN])
-def test_a_tool_runs_to_its_end(config):
+def test_a_tool_runs_to_its_end():
     """In a process of its own, as a user starts it: it counts FLOPs and parameters."""
-    command = ['tools/host_tool.py', 'get_flops', config, '--shape', '64', '64']
+    command = ['tools/host_tool.py', 'get_flops', SEGMENTATION, '--shape', '64', '64']
     done = subprocess.run(
         [sys.executable, *command], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert 'Flops:' in done.stdout
-    assert 'Params:' in done.stdout
+    assert 'Flops:' in done.stdout and 'Params:' in done.stdout

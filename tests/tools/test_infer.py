@@ -94,8 +94,6 @@ def test_reconstruction(monkeypatch, capsys, tmp_path, images, toy_pretrain_mode
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['configs/segmentation/upernet.py', 'CHECKPOINT', 'IN'], 'did you mean'),
-        (['CONFIG', 'configs', 'IN'], 'configs is a folder'),
         (['CONFIG', 'CHECKPOINT', 'IN/aa.png'], 'did you mean .*a.png'),
         (['CONFIG', 'CHECKPOINT', 'IN', '--overlap', '32'], '--overlap needs --tile'),
         (['PRETRAIN', 'CHECKPOINT', 'IN', '--tile', '64'], '--tile .*pre-training'),
@@ -115,13 +113,6 @@ def test_bad_input(
     with pytest.raises(DuGIError, match=message) as caught:
         infer(monkeypatch, *arguments, '--out', tmp_path / 'out')
     assert '\n' not in str(caught.value)
-
-
-def test_out_is_required(monkeypatch, capsys, spot_model):
-    """Without a place for results nothing starts."""
-    with pytest.raises(SystemExit):
-        infer(monkeypatch, *spot_model, 'x.png')
-    assert '--out' in capsys.readouterr().err
 
 
 @pytest.mark.real_data

@@ -73,6 +73,14 @@ def test_only_what_others_need(publish, trained, tmp_path, capsys):
     assert f'sha256 {digest}' in printed
 
 
+def test_equal_weights_give_equal_files(publish, trained, tmp_path):
+    """Published twice, under two names, the hash is the same."""
+    publish(trained, tmp_path / 'out' / 'a.pth')
+    files = publish(trained, tmp_path / 'out' / 'b.pth')
+    assert len({file.name.split('-')[1] for file in files}) == 1
+    assert len(files) == 2
+
+
 def test_nothing_else_is_touched(publish, trained):
     """DST may be the source itself, or another file: only DST-HASH is written."""
     before = trained.read_bytes()
@@ -102,26 +110,12 @@ def test_the_name_is_compared(publish, trained, tmp_path, suffix):
         load_weights(nn.Linear(1, 1), file)
 
 
-@pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
-def test_equal_weights_give_equal_files(publish, trained, tmp_path, suffix):
-    """Published twice, under two names, the hash is the same."""
-    publish(trained, tmp_path / 'out' / f'a.{suffix}')
-    files = publish(trained, tmp_path / 'out' / f'b.{suffix}')
-    assert len({file.name.split('-')[1] for file in files}) == 1
-    assert len(files) == 2
-
-
 @pytest.mark.parametrize(
     ('content', 'name', 'message'),
     [
         (dict(model={'a': WEIGHTS}), 'out.pth', 'has no state_dict.*convert_ch'),
-        (dict(state_dict={'a': 3}), 'out.pth', 'in.pth holds no tensors'),
         (dict(state_dict={'a': WEIGHTS}), 'out.bin', 'out.bin: name a .pth or'),
-        (
-            dict(x=toys.Payload(os.mkdir, 'x')),
-            'out.pth',
-            'in.pth cannot be read safely',
-        ),
+        (dict(x=toys.Payload(os.mkdir, 'x')), 'out.pth', 'in.pth cannot be read saf'),
     ],
 )
 def test_bad_input(publish, tmp_path, monkeypatch, content, name, message):

@@ -46,9 +46,7 @@ class Choice(NamedTuple):
 
 def parse_args() -> argparse.Namespace:
     """Parse the flags."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('data_root', help='folder of a set that SIRSTDataset reads')
     parser.add_argument(
         '--method', nargs='+', choices=METHODS, default=list(METHODS), help='detectors'

@@ -7,7 +7,6 @@ unknown, missing or of the wrong shape ends the conversion.
 from __future__ import annotations
 
 import argparse
-import textwrap
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -29,9 +28,7 @@ from dugi_mae.version import __version__
 
 def parse_args() -> argparse.Namespace:
     """Parse ``convert_checkpoint.py SRC DST [--to TARGET] [--trust]``."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('source', metavar='SRC', help='published checkpoint')
     parser.add_argument('destination', metavar='DST', help='file to write')
     parser.add_argument(
@@ -64,35 +61,18 @@ def summary(conversion: Conversion, target: str) -> Iterator[str]:
             f'decoder: decoder_embed_dims={source.decoder_width}, '
             f'decoder_depth={source.decoder_depth}'
         )
-    yield f'{"":8} tensors  to {target}'
-
-    def row(what: str, count: int, text: str) -> str:
-        return f'{what:8} {count:7}  {text}'
-
+    parts = Counter(name.split('.')[0] for name in conversion.mapped.values())
     if target == 'backbone':
-        yield row('mapped', len(conversion.mapped), 'under the same names')
-    else:
-        parts = Counter(name.split('.')[0] for name in conversion.mapped.values())
-        for part, count in parts.items():
-            yield row('mapped', count, f'{part}.*')
-    if conversion.folded:
-        layers = 'LayerScale, multiplied into blocks3.*.attn.proj and mlp.fc2'
-        yield row('mapped', len(conversion.folded), layers)
+        parts = {'under the same names': len(conversion.mapped)}
+    rows = [('mapped', count, part) for part, count in parts.items()]
+    layers = 'LayerScale, multiplied into blocks3.*.attn.proj and mlp.fc2'
+    rows.append(('mapped', len(conversion.folded), layers))
     for pattern, reason in DROPPED[target].items():
         names = [key for key, found in conversion.dropped.items() if found == pattern]
-        if names:
-            yield row('dropped', len(names), f'{pattern}: {reason}')
-            indent = ' ' * 18
-            yield textwrap.fill(
-                ' '.join(names),
-                width=88,
-                initial_indent=indent,
-                subsequent_indent=indent,
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-    if conversion.fresh:
-        yield row('fresh', len(conversion.fresh), 'guidance.*: newly drawn')
+        text = f'{pattern}: {reason} ({" ".join(names)})'
+        rows.append(('dropped', len(names), text))
+    rows.append(('fresh', len(conversion.fresh), 'guidance: newly drawn'))
+    yield from (f'{what:8} {n:7}  {text}' for what, n, text in rows if n)
 
 
 def main() -> None:

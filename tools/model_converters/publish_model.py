@@ -22,9 +22,7 @@ KEPT_META = ('epoch', 'iter', 'mmengine_version', 'dataset_meta')
 
 def parse_args() -> argparse.Namespace:
     """Parse ``publish_model.py SRC DST``."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('source', metavar='SRC', help='checkpoint of a training run')
     parser.add_argument(
         'destination', metavar='DST', help='file to write, .pth or .safetensors'
