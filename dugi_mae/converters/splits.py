@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from dugi_mae.converters.files import check_disjoint, remove_files, write_names
-from dugi_mae.errors import DuGIError
 from dugi_mae.files import atomic_write, find_listed, read_lines
 
 SPLITS = ('train', 'val', 'test')
@@ -26,60 +25,30 @@ def read_list(path: Path) -> list[str]:
 def find_names(
     lines: Iterable[str], images: Mapping[str, Path], path: Path
 ) -> list[str]:
-    """Names of the images that the lines of a list mean.
+    """Names of the images, of one folder, that the lines of a list mean.
 
-    Args:
-        lines: The lines, see :func:`dugi_mae.files.find_listed`.
-        images: Images of one folder by name.
-        path: The list, for messages.
+    See :func:`dugi_mae.files.find_listed`; ``path`` is the list, for messages.
     """
     names = {image.name: name for name, image in images.items()}
     folder = next(iter(images.values())).parent
     return [names[file] for file in find_listed(lines, names, str(path), folder)]
 
 
-def draw_split(
-    names: Collection[str], val_fraction: float = 0.2, seed: int = 0
-) -> dict[str, list[str]]:
-    """Divide names at random, the same way on every machine and in every version.
+def draw_split(names: Collection[str]) -> dict[str, list[str]]:
+    """Divide names four to one at random, the same way on every machine.
 
-    Names are ranked by a hash of seed and name; the first ones are validation.
-
-    Args:
-        names: What to divide, in any order.
-        val_fraction: Share of the validation part, between 0 and 1; it is met to one
-            image.
-        seed: Another seed is another split.
+    Names are ranked by a hash of seed 0 and name; the first ones are validation.
 
     Returns:
         Sorted names under ``'train'`` and ``'val'``.
-
-    Raises:
-        DuGIError: If ``val_fraction`` is not between 0 and 1 or leaves either part
-            empty.
     """
-
-    def rank(name: str) -> bytes:
-        return hashlib.sha256(f'{seed}:{name}'.encode()).digest()
-
-    if 0 < val_fraction < 1:  # nan is not, too
-        num_val = round(val_fraction * len(names))
-        if 0 < num_val < len(names):
-            ranked = sorted(names, key=rank)
-            return dict(train=sorted(ranked[num_val:]), val=sorted(ranked[:num_val]))
-    raise DuGIError(
-        f'val_fraction={val_fraction} of {len(names)} images leaves a part empty: '
-        'choose another one between 0 and 1'
-    )
+    ranked = sorted(names, key=lambda name: sha256(f'0:{name}'.encode()).digest())
+    num_val = round(0.2 * len(ranked))
+    return dict(train=sorted(ranked[num_val:]), val=sorted(ranked[:num_val]))
 
 
 def read_splits(folder: Path, images: Mapping[str, Path]) -> dict[str, list[str]]:
-    """Read ``train.txt``, ``val.txt`` and, if it is there, ``test.txt`` of a folder.
-
-    Args:
-        folder: Where the lists are.
-        images: All images that may be in them, by name.
-    """
+    """Read ``train.txt``, ``val.txt`` and, if it is there, ``test.txt`` of a folder."""
     paths = {split: folder / f'{split}.txt' for split in SPLITS}
     splits = {
         split: find_names(read_list(path), images, path)
@@ -112,7 +81,7 @@ def write_splits(
     lines = remove_files(path for split, path in paths.items() if split not in splits)
     record = dict(origin, lists={})
     for split, names in splits.items():
-        digest = hashlib.sha256(write_names(names, paths[split])).hexdigest()
+        digest = sha256(write_names(names, paths[split])).hexdigest()
         record['lists'][split] = dict(images=len(names), sha256=digest)
         lines.append(f'{paths[split]} written: {len(names)} images, sha256 {digest}')
     atomic_write(f'{json.dumps(record, indent=2)}\n'.encode(), out / RECORD)

@@ -50,13 +50,7 @@ RELEASED_SIZE = (840, 712)
 
 
 def xml_files(folder: Path, images: Mapping[str, Path], place: Path) -> dict[str, Path]:
-    """The XML files of a folder by name.
-
-    Args:
-        folder: The folder.
-        images: Images by name; one without XML is left out, XML without one an error.
-        place: Where the images are, for messages.
-    """
+    """The XML files of a folder by name; each must have its image in a place."""
     found = {path.stem: path for path in sorted(folder.glob('[!.]*.xml'))}
     if not found:
         raise DuGIError(f'folder {folder} holds no XML file: copy the complete set')
@@ -72,14 +66,7 @@ def add_voc(
 ) -> CocoBuilder:
     """Add images with the objects of their annotation files to a split.
 
-    Args:
-        builder: The split.
-        names: Those of its images; images without an annotation file are counted.
-        images: Images by name.
-        annotations: VOC files by name.
-
-    Returns:
-        ``builder``.
+    Images without an annotation file are counted.
     """
     for name in names:
         if name in annotations:
@@ -89,36 +76,18 @@ def add_voc(
     return builder
 
 
-def m3fd(
-    root: Path,
-    out: Path,
-    val_fraction: float | None = None,
-    seed: int | None = None,
-    splits: Path | None = None,
-) -> list[str]:
+def m3fd(root: Path, out: Path, splits: Path | None = None) -> list[str]:
     """Convert M3FD, ``{Ir,Vis,Annotation}/``, and write the split lists.
 
-    There is no official split, and papers seldom publish theirs.
-
-    Args:
-        root: ``M3FD_Detection``.
-        out: Folder to write to.
-        val_fraction: Share of the validation part of a drawn split, by default 0.2.
-        seed: Of a drawn split, by default 0.
-        splits: Folder with ``train.txt`` and ``val.txt`` to use instead of drawing.
+    There is no official split, and papers seldom publish theirs: ``splits`` is a folder
+    with ``train.txt`` and ``val.txt`` to use instead of drawing one.
     """
-    if splits is not None and (val_fraction, seed) != (None, None):
-        raise DuGIError('--splits draws no split: omit --val-fraction and --seed')
     folder = find_folder(root, 'Ir', 'infrared')
     images = images_by_stem(folder)
     labels = find_folder(root, 'Annotation', 'Annotations')
     annotations = xml_files(labels, images, folder)
     if splits is None:
-        origin = dict(
-            seed=0 if seed is None else seed,
-            val_fraction=0.2 if val_fraction is None else val_fraction,
-        )
-        lists = draw_split(annotations, **origin)
+        origin, lists = dict(seed=0, val_fraction=0.2), draw_split(annotations)
     else:
         origin = dict(lists_from=str(splits))
         lists = read_splits(splits, {name: images[name] for name in annotations})

@@ -31,24 +31,17 @@ def parse_args() -> dict:
         'source', metavar='SRC', type=Path, help='folder of the set as released'
     )
     parser.add_argument('out', metavar='OUT', type=Path, help='folder to write to')
-    m3fd = parser.add_argument_group(
-        'm3fd', 'There is no official split: one is drawn, the same on every machine.'
-    )
-    m3fd.add_argument(
-        '--val-fraction', type=float, help='share of validation images (default: 0.2)'
-    )
-    m3fd.add_argument(
-        '--seed', type=int, help='another seed is another split (default: 0)'
-    )
-    m3fd.add_argument(
+    parser.add_argument(
         '--splits',
         type=Path,
         metavar='FOLDER',
-        help='use train.txt and val.txt (and test.txt) of this folder instead',
+        help='m3fd: use train.txt and val.txt (and test.txt) of this folder instead of '
+        'drawing a split, the same on every machine; there is no official one',
     )
-    msrs = parser.add_argument_group('msrs')
-    msrs.add_argument(
-        '--subset', action='store_true', help='accept a part of the 1083 + 361 images'
+    parser.add_argument(
+        '--subset',
+        action='store_true',
+        help='msrs: accept a part of the 1083 + 361 images',
     )
     return vars(parser.parse_args())
 
