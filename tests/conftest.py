@@ -89,10 +89,6 @@ model = dict(
     data_preprocessor=dict(
         type='SegDataPreProcessor', mean=[108.375] * 3, std=[51.0] * 3
     ),
-    backbone=dict(
-        type='mmpretrain.ConvViT',
-        arch=dict(embed_dims=(4, 4, 4), depths=(1, 1, 1), num_heads=2),
-    ),
     decode_head=dict(
         type='FCNHead',
         in_index=-1,

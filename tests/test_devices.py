@@ -106,7 +106,8 @@ def test_config_runs_at_full_size(name):
     side = 224 if name.startswith('pretrain/') else 288
     with fake_gpu(config.default_scope):
         model = build(config)
-        found = list(outputs(model, torch.empty(2, 3, side, side)))
+        channels = len(config.model.data_preprocessor.mean)
+        found = list(outputs(model, torch.empty(2, channels, side, side)))
     assert {str(x.device) for x in found} == {'cuda:0'}
     count = sum(p.numel() for p in model.parameters())
     assert count == PARAMETERS.get(name, count)

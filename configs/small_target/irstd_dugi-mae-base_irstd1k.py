@@ -1,11 +1,13 @@
-# Small-target head over the pre-trained base encoder on IRSTD-1k. Name its file with
-# --cfg-options model.backbone.init_cfg.checkpoint=FILE.
-_base_ = [
-    '../_base_/models/irstd_convvit-base.py',
-    '../_base_/datasets/small_target_irstd1k_256x256.py',
-    '../_base_/schedules/small_target_adamw.py',
-    '../_base_/small_target_runtime.py',
-]
-optim_wrapper = dict(optimizer=dict(lr=2e-4))
-train_cfg = dict(max_iters=20000, val_interval=1000)
-default_hooks = dict(checkpoint=dict(interval=1000, save_best=None))
+# The small-target network with the pre-trained base encoder on IRSTD-1k as released, 800
+# train and 201 test images of 512x512 pixels. There is no official validation split: the
+# test split is watched during training, and the last checkpoint is the one to report.
+# Name the encoder's file with --cfg-options model.backbone.init_cfg.checkpoint=FILE.
+_base_ = './irstd_dugi-mae-tiny_sirst.py'
+model = dict(
+    backbone=dict(arch='base', drop_path_rate=0.2),
+    decode_head=dict(in_channels=_base_.channels.base),
+)
+data_root = '{{$DUGI_DATA:../shared/data}}/irstd1k'
+train_dataloader = dict(dataset=dict(data_root=data_root, ann_file='trainval.txt'))
+val_dataloader = dict(dataset=dict(data_root=data_root, ann_file='test.txt'))
+test_dataloader = val_dataloader

@@ -343,16 +343,16 @@ def test_bad_arguments(spot_model, repo_root, monkeypatch, arguments, message):
 
 
 def test_bad_checkpoints(spot_model, toy_pretrain_model, tmp_path):
-    """A cut file, another model's and a mere encoder never pass as this model."""
+    """A cut file, another model's and one without a part never pass as this model."""
     config, checkpoint = spot_model
-    cut, encoder = tmp_path / 'cut.pth', tmp_path / 'encoder.pth'
+    cut, part = tmp_path / 'cut.pth', tmp_path / 'part.pth'
     cut.write_bytes(checkpoint.read_bytes()[:-2000])
     state = torch.load(checkpoint)['state_dict']
-    torch.save({k: v for k, v in state.items() if 'backbone' in k}, encoder)
+    torch.save({k: v for k, v in state.items() if 'bias' not in k}, part)
     for path, message in (
         (cut, 'cut.pth cannot be read safely'),
         (toy_pretrain_model[1], 'toy_pretrain.pth does not fit'),
-        (encoder, r'Missing key.*decode_head.conv_seg'),
+        (part, r'Missing key.*decode_head.conv_seg'),
     ):
         with pytest.raises(DuGIError, match=message) as caught:
             SmallTargetInferencer(config, path)

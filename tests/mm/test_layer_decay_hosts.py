@@ -33,8 +33,7 @@ def built(request) -> tuple[Config, nn.Module, str]:
     config = Config.fromfile(CONFIGS / f'{request.param}.py')
     scope, model = config.default_scope, config.model
     pytest.importorskip(scope)
-    # The image keeps its channels.
-    toys.shrink(model, toys.shrink_backbone(model) | {3: 3})
+    toys.shrink(model, toys.shrink_backbone(model))
     is_vit = 'ConvViT' not in model.backbone.type
     deep = dict(num_layers=BLOCKS) if is_vit else dict(depths=(1, 2, BLOCKS))
     model.backbone.arch = dict(toys.VIT if is_vit else toys.ARCH, **deep)

@@ -87,12 +87,12 @@ class SIRSTDataset(BaseSegDataset):
         data_prefix: dict | None = None,
         split: str | None = None,
         val_fraction: float = 0.2,
-        second_pipeline: Sequence[dict] = (),
+        second_pipeline: Sequence[dict] | None = None,
         **kwargs,
     ) -> None:
         check_choice('split', split, (None, 'train', 'val'))
         self.split, self.val_fraction = split, val_fraction
-        self.second_pipeline = Compose(second_pipeline)
+        self.second_pipeline = Compose(second_pipeline) if second_pipeline else None
         self.mask_suffixes = MASK_SUFFIXES
         if seg_map_suffix is not None:
             self.mask_suffixes = (seg_map_suffix.rsplit('.', 1)[0],)
@@ -118,7 +118,7 @@ class SIRSTDataset(BaseSegDataset):
 
     def prepare_data(self, index: int) -> Any:
         """Read an image and its mask, in the second stage by the second pipeline."""
-        if index < len(self):
+        if index < len(self) or not self.second_pipeline:
             return super().prepare_data(index)
         return self.second_pipeline(self.get_data_info(index - len(self)))
 

@@ -6,6 +6,7 @@ from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from dugi_mae.errors import DuGIError
 from dugi_mae.models.backbones import ConvViT
 from dugi_mae.models.small_target import reflect_pad
 
@@ -18,10 +19,13 @@ class SmallTargetSegmentor(EncoderDecoder):
     continued as in a mirror to a multiple of 32.
 
     Args:
-        decode_head: Config of the head. Without ``in_channels`` it gets those of our
-            encoder.
+        decode_head: Config of the head, an ``IRSTDHead`` where there is a backbone. It
+            gets the channels of our encoder.
         backbone: Config of the encoder, or ``None``.
         **kwargs: As in mmseg's ``EncoderDecoder``.
+
+    Raises:
+        DuGIError: If the head expects features of other widths.
     """
 
     def __init__(
@@ -32,9 +36,18 @@ class SmallTargetSegmentor(EncoderDecoder):
 
     def _init_decode_head(self, decode_head: dict) -> None:
         """Build the decode head for the features of the encoder."""
-        if isinstance(self.backbone, ConvViT):
-            channels = list(self.backbone.out_channels)
-            decode_head = dict(in_channels=channels) | decode_head
+        if isinstance(self.backbone, ConvViT) and not self.with_neck:
+            known = dict(
+                in_channels=list(self.backbone.out_channels),
+                image_channels=self.backbone.in_channels,
+            )
+            for key, value in known.items():
+                if decode_head.get(key, value) != value:
+                    raise DuGIError(
+                        f'model.decode_head.{key}={decode_head[key]}, but the encoder '
+                        f'has {value}: leave it out'
+                    )
+            decode_head = known | decode_head
         super()._init_decode_head(decode_head)
 
     def extract_feat(self, inputs: Tensor) -> list[Tensor]:

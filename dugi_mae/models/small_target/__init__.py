@@ -1,15 +1,6 @@
-"""The small-target network: decoder, feature enhancement and loss, in plain PyTorch."""
+"""The small-target network and its losses, in plain PyTorch."""
 
-from .decoder import SmallTargetDecoder
-from .enhancement import ConvNormAct, FeatureEnhancement, local_contrast, top_hat
-from .loss import SoftIoULoss, soft_iou
+from .loss import small_target_losses, soft_iou
+from .network import SmallTargetNet, reflect_pad
 
-__all__ = [
-    'ConvNormAct',
-    'FeatureEnhancement',
-    'SmallTargetDecoder',
-    'SoftIoULoss',
-    'local_contrast',
-    'soft_iou',
-    'top_hat',
-]
+__all__ = ['SmallTargetNet', 'reflect_pad', 'small_target_losses', 'soft_iou']

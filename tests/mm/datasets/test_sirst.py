@@ -232,3 +232,21 @@ def test_real_masks(data_root):
         mask = sample['gt_seg_map']
         assert mask.shape == sample['img_shape']
         assert set(np.unique(mask)) == {0, 1}
+
+
+def test_parts_of_a_list(v1):
+    """``split`` divides the listed images by their names, whatever else is listed."""
+    names = [f'a{i}' for i in range(40)]
+    for name in names:
+        (v1 / f'images/{name}.png').touch()
+        (v1 / f'masks/{name}.png').touch()
+
+    def part(split: str | None, listed: list[str]) -> set[str]:
+        (v1 / 'list.txt').write_text('\n'.join(listed))
+        dataset = SIRSTDataset(str(v1), 'list.txt', split=split, val_fraction=0.3)
+        return {Path(s['img_path']).stem for s in dataset.load_data_list()}
+
+    train, val = part('train', names), part('val', names)
+    assert train | val == part(None, names) == set(names) and not train & val
+    assert 4 <= len(val) <= 20
+    assert part('val', names[5:]) == val - set(names[:5])

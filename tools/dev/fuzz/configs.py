@@ -13,6 +13,7 @@ from torch import nn
 
 from dugi_mae.cli import read_config
 from dugi_mae.mm.build import build_from_config
+from dugi_mae.models.small_target import small_target_losses
 from fuzz.edits import edit_bytes, edit_tree
 from fuzz.trial import Trial
 
@@ -47,18 +48,13 @@ PRETRAINING = dict(
 SEGMENTOR = dict(
     type='SmallTargetSegmentor',
     backbone=dict(
-        **dict(type='mmpretrain.ConvViT', arch=ARCH, in_channels=3, frozen_stages=1),
+        **dict(type='mmpretrain.ConvViT', arch=ARCH, in_channels=1, frozen_stages=1),
         **dict(out_indices=[0, 1, 2, 3], drop_path_rate=0.1, with_cp=False),
         **dict(window_size=2, global_blocks=[0], rel_pos_bias=True, img_size=IMG_SIZE),
     ),
     decode_head=dict(
-        **dict(type='IRSTDHead', in_channels=[8, 12, 16, 16, 3], channels=4),
-        **dict(in_index=[0, 1, 2, 3, -1], num_heads=2, top_hat_radius=2),
-        deep_supervision=0.5,
-        loss_decode=dict(
-            **dict(type='SoftIoULoss', per_image=False, smooth=1.0),
-            **dict(false_alarm_weight=2.0, loss_weight=1.0),
-        ),
+        **dict(type='IRSTDHead', in_channels=[8, 12, 16, 16], image_channels=1),
+        **dict(widths=[4, 4, 4, 8, 8], threshold=0.5),
     ),
 )
 SCOPES = dict(mmpretrain=PRETRAINING, mmseg=SEGMENTOR)
@@ -84,10 +80,7 @@ def try_model(config: Config) -> None:
     with torch.no_grad():
         if config.default_scope == 'mmseg':
             logits = model.decode_head(model.extract_feat(images))
-            labels = torch.zeros(2, *logits.shape[-2:], dtype=torch.long)
-            loss = model.decode_head.loss_decode
-            if type(loss).__name__ == 'SoftIoULoss':
-                loss(logits, labels)
+            small_target_losses(logits, torch.zeros(2, 1, *logits.shape[2:]))
         else:
             model(images, mode='loss')
             model(images, mode='predict')
@@ -107,7 +100,7 @@ def fuzz_config(trial: Trial) -> None:
     scope = rng.choice(list(SCOPES))
     tree = dict(default_scope=scope, model=copy.deepcopy(SCOPES[scope]))
     if scope == 'mmseg':  # the head contradicts a changed encoder
-        trial.names += ['decode_head.in_channels', 'decode_head.in_index']
+        trial.names += ['decode_head.in_channels', 'decode_head.image_channels']
     for _ in range(rng.choice((1, 1, 1, 2))):
         tree, note, path = edit_tree(tree, rng)
         trial.notes.append(note)
