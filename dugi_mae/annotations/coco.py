@@ -100,12 +100,7 @@ def class_names(content: dict) -> tuple[str, ...]:
     return tuple(dict.fromkeys(item['name'] for item in content['categories']))
 
 
-def select_classes(
-    content: dict,
-    classes: Sequence[str],
-    path: str | Path,
-    remedy: str = 'correct metainfo.classes',
-) -> dict:
+def select_classes(content: dict, classes: Sequence[str], path: str | Path) -> dict:
     """Number the categories after a list of names, and leave the others out.
 
     Afterwards category ``i + 1`` is ``classes[i]``, however the file numbers and orders
@@ -118,7 +113,6 @@ def select_classes(
         content: What :func:`check_coco` gave.
         classes: Names as they stand in the file.
         path: Its name, for messages.
-        remedy: What they advise where a class is missing.
 
     Returns:
         A new COCO structure; images are kept, also those left without a box.
@@ -133,7 +127,7 @@ def select_classes(
             hint = f'did you mean {near[0]!r}? ' if near else ''
             raise DuGIError(
                 f'class {name!r} is not in {path}: {hint}its classes are '
-                f'{", ".join(map(repr, known)) or "none"}; {remedy}'
+                f'{", ".join(map(repr, known))}; correct metainfo.classes'
             )
     numbers = {name: number for number, name in enumerate(classes, 1)}
     new_ids = {

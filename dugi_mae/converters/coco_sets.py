@@ -81,13 +81,7 @@ def read_release(root: Path, release: CocoRelease) -> list[CocoBuilder]:
 
 
 def add_coco(builder: CocoBuilder, path: Path, places: list[Path]) -> None:
-    """Add everything in an annotation file.
-
-    Args:
-        builder: The split.
-        path: The file.
-        places: Folders that images may be in.
-    """
+    """Add an annotation file, whose images may be in several places."""
     content = check_coco(as_coco(read_json(path)), path)
     names = {item['id']: item['name'] for item in content['categories']}
     missing = [name for name in builder.classes if name not in names.values()]

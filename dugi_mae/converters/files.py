@@ -73,14 +73,7 @@ def find_folder(root: Path, *names: str) -> Path:
 def check_present(
     names: Collection[str], files: Container[str], folder: Path, listed_in: Path
 ) -> None:
-    """Raise unless a file exists for every name.
-
-    Args:
-        names: What must exist.
-        files: What exists.
-        folder: Where, for the message.
-        listed_in: Where the names are from, for the message.
-    """
+    """Raise unless every name of a place is among the files of a folder."""
     missing = [name for name in names if name not in files]
     if missing:
         raise DuGIError(

@@ -49,17 +49,7 @@ def summarize(
     images: Mapping[str, Path],
     labels: Mapping[str, Path],
 ) -> str:
-    """Check every label map of a split and say what is in it.
-
-    Args:
-        split: Its name.
-        names: Those of its images.
-        images: Images by name.
-        labels: Label maps by name.
-
-    Returns:
-        A line to print: images, and pixels of each class.
-    """
+    """Check every label map of a split; a line with the pixels of each class."""
     counts = np.zeros(len(MSRS), int)
     for name in tqdm(names, desc=split, unit='image', leave=False):
         counts += count_pixels(images[name], labels[name], len(MSRS))
@@ -71,12 +61,7 @@ def msrs(root: Path, out: Path, subset: bool = False) -> list[str]:
     """Check MSRS, link its infrared half and write ``splits/{train,test}.txt``.
 
     ``{train,test}/{ir,vi,Segmentation_labels}/``: the folders are the official split;
-    there is no validation part.
-
-    Args:
-        root: ``MSRS``.
-        out: Folder to write to. It gets the released layout, as links.
-        subset: Accept another number of images than the official one.
+    there is no validation part. ``subset`` accepts another number of images.
     """
     splits, lines, links = {}, [], []
     for split, number in MSRS_IMAGES.items():

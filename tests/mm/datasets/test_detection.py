@@ -24,7 +24,7 @@ import dugi_mae.mm.datasets.detection
 import dugi_mae.mm.metrics.infrared_coco_metric
 import dugi_mae.mmdet
 from dugi_mae.annotations import classes as public
-from dugi_mae.converters import CONVERTERS, convert
+from dugi_mae.converters import CONVERTERS
 from dugi_mae.errors import DuGIError
 from dugi_mae.mm.datasets.detection import InfraredCocoDataset
 
@@ -138,13 +138,6 @@ def test_filter_is_the_users_choice(tmp_path, coco):
     assert len(dataset) == 1
 
 
-def test_crowds_are_ignored_objects(tmp_path, coco):
-    """``iscrowd`` reaches mmdet as its ignore flag."""
-    coco['annotations'][2]['iscrowd'] = 1
-    write(tmp_path, coco)
-    assert build(tmp_path)[2]['instances'][0]['ignore_flag'] == 1
-
-
 @pytest.mark.parametrize(('kind', 'classes'), SETS.items())
 def test_sets_have_the_released_names(tmp_path, kind, classes):
     """Each set has the released names, a colour for each, and a converter."""
@@ -214,14 +207,6 @@ def test_masks_are_checked_where_they_are_used(tmp_path, coco, with_mask):
         return
     with pytest.raises(DuGIError, match=r'\[1\] of .*train.json .*size \[2, 2\]'):
         build(tmp_path, pipeline=pipeline)
-
-
-def test_missing_image(tmp_path, coco):
-    """An annotated image that is not there is found before training, not during it."""
-    write(tmp_path, coco)
-    (tmp_path / 'images' / 'day' / 'a.png').unlink()
-    with pytest.raises(DuGIError, match=r'day/a.png of .*\(1 of 3 are missing\): copy'):
-        build(tmp_path)
 
 
 def perfect(dataset) -> list[dict]:
@@ -357,26 +342,3 @@ def test_base_configs(name, tmp_path, monkeypatch):
     for transform in transforms:
         results = transform(results)
     assert len(results['inputs']) == 4
-
-
-@pytest.mark.real_data
-def test_real_hit_uav(data_root, tmp_path, monkeypatch):
-    """Converted real files load through the base config, boxes inside the images."""
-    monkeypatch.setenv('DUGI_COCO', str(tmp_path))
-    convert('hit-uav', data_root / 'hit_uav', tmp_path / 'hit_uav')
-    config = Config.fromfile(CONFIGS / 'hit-uav_detection.py')
-    train, val = (
-        DATASETS.build(config[f'{part}_dataloader'].dataset)
-        for part in ('train', 'val')
-    )
-    source = data_root / 'hit_uav/normal_json/annotations'
-    raw = json.loads((source / 'train.json').read_text())
-    assert len(train) == len(raw['images']) > len(val) > 0
-    sample = val[0]
-    assert sample['inputs'].shape == (3, 512, 640)
-    boxes = sample['data_samples'].gt_instances.bboxes.tensor
-    assert len(boxes) and (boxes >= 0).all() and (boxes[:, 2] <= 640).all()
-    shown = {a['image_id'] for a in raw['annotation'] if a['category_id'] < 4}
-    empty = [i for i in range(len(train)) if not train.get_data_info(i)['instances']]
-    assert len(empty) == len(train) - len(shown) > 0
-    assert len(train[empty[0]]['data_samples'].gt_instances) == 0
