@@ -39,9 +39,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--host', choices=HOSTS, help='whose tool to run')
     parser.add_argument('--list', action='store_true', help='print the names and stop')
     parser.add_argument('name', nargs='?', help='file name of the tool without .py')
-    parser.add_argument(
-        'arguments', nargs=argparse.REMAINDER, help='arguments of the tool'
-    )
+    parser.add_argument('arguments', nargs=argparse.REMAINDER, help='of the tool')
     return parser.parse_args()
 
 

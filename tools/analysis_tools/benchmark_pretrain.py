@@ -47,7 +47,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--size', type=at_least(1), default=224, help='side in pixels, 224'
     )
-    parser.add_argument('--compile', action='store_true', help='torch.compile')
     add_common_arguments(parser)
     parser.add_argument('--cfg-options', **CFG_OPTIONS)
     return parser.parse_args()
@@ -61,16 +60,10 @@ class Pretraining:
         impl: Form of the encoder.
         images: ``(B, C, H, W)``, normalised.
         bf16: Whether to autocast to bfloat16.
-        compiled: Whether to compile the model.
     """
 
     def __init__(
-        self,
-        config: Config,
-        impl: str,
-        images: Tensor,
-        bf16: bool = False,
-        compiled: bool = False,
+        self, config: Config, impl: str, images: Tensor, bf16: bool = False
     ) -> None:
         config = copy.deepcopy(config)
         config.model.backbone.impl = impl
@@ -83,27 +76,23 @@ class Pretraining:
         self.images = images
         self.mask = self.model.masking(images)
         self.autocast = torch.autocast(images.device.type, torch.bfloat16, enabled=bf16)
-        self.encode = self.model.backbone
-        self.loss = self.model.loss
-        if compiled:
-            self.encode, self.loss = map(torch.compile, (self.encode, self.loss))
 
     def encoder_forward(self) -> Tensor:
         """Visible tokens without gradients."""
         with torch.no_grad(), self.autocast:
-            return self.encode(self.images, self.mask)
+            return self.model.backbone(self.images, self.mask)
 
     def encoder_backward(self) -> None:
         """Visible tokens and the gradients of the encoder's weights."""
         with self.autocast:
-            tokens = self.encode(self.images, self.mask)
+            tokens = self.model.backbone(self.images, self.mask)
         tokens.sum().backward()
         self.model.zero_grad()
 
     def step(self) -> None:
         """Masking, encoder, guidance, decoder, loss, backwards and optimiser."""
         with self.autocast:
-            loss = self.loss(self.images)['loss']
+            loss = self.model.loss(self.images)['loss']
         self.optim.update_params(loss)
 
     def guide(self) -> None:
@@ -137,11 +126,11 @@ def measure(config: Config, args: argparse.Namespace) -> dict[str, Any]:
     channels = config.model.backbone.get('in_channels', 3)
     images = torch.randn(args.batch_size, channels, args.size, args.size, device=device)
 
-    def make(impl: str, compiled: bool = args.compile) -> Pretraining:
-        return Pretraining(config, impl, images, args.bf16, compiled)
+    def make(impl: str) -> Pretraining:
+        return Pretraining(config, impl, images, args.bf16)
 
     def run(impl: str) -> None:
-        model = make(impl, False)
+        model = make(impl)
         for _ in range(2):
             model.step()
 
@@ -149,8 +138,7 @@ def measure(config: Config, args: argparse.Namespace) -> dict[str, Any]:
     stages = []
     for stage in models['sparse'].stages():
         cases = {impl: models[impl].stages()[stage] for impl in IMPLS}
-        # Compiled code hides its operations from the counter.
-        dense, flops = (count_flops(make(i, False).stages()[stage]) for i in IMPLS)
+        dense, flops = (count_flops(cases[impl]) for impl in IMPLS)
         # In each round anew: the clock of a machine changes within seconds.
         peaks: list[float] = []
         cases['peak'] = lambda peaks=peaks: peaks.append(matmul_peak(device, dtype))
@@ -184,7 +172,6 @@ def measure(config: Config, args: argparse.Namespace) -> dict[str, Any]:
         batch_size=args.batch_size,
         size=args.size,
         dtype=str(dtype).removeprefix('torch.'),
-        compiled=args.compile,
         rounds=args.rounds,
         stages=stages,
         memory=memory,

@@ -117,9 +117,8 @@ def serve_case(case: Case) -> Outcome:
     # What asks for too much memory is to fail instead of the machine.
     pages = int(Path('/proc/self/statm').read_text().split()[0])
     most = pages * resource.getpagesize() + MEMORY
-    resource.setrlimit(
-        resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1])
-    )
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
     return run_case(case)
 
 
@@ -127,16 +126,14 @@ def as_outcome(result: Outcome | Crash, timeout: float) -> Outcome:
     """What came of a case, if only that its process ended."""
     if isinstance(result, Outcome):
         return result
-    end = f'no end after {timeout:g} s'
     code = f'the process ended (exit code {result.code})'
-    return Outcome('failed', '', end if result.timed_out else code)
+    end = f'no end after {timeout:g} s' if result.timed_out else code
+    return Outcome('failed', '', end)
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the flags."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--cases', type=at_least(1), default=2000, help='in all')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--jobs', type=at_least(1), default=1, help='processes')

@@ -151,10 +151,10 @@ def check_running(child: int) -> None:
         sys.exit(f'the training ended before the last kill (status {status})')
 
 
-def wait_for_end(child: int, folder: Path) -> None:
-    """Wait for a training; exit with its output where it fails."""
-    if os.waitpid(child, 0)[1]:
-        sys.exit((folder / 'output.log').read_text())
+def finish(config: Config) -> None:
+    """Train to the end; exit with the output where that fails."""
+    if os.waitpid(start(config), 0)[1]:
+        sys.exit(Path(config.work_dir, 'output.log').read_text())
 
 
 def kill(child: int, folder: Path, in_write: bool, chance: random.Random) -> None:
@@ -167,10 +167,9 @@ def kill(child: int, folder: Path, in_write: bool, chance: random.Random) -> Non
     if in_write:
         for path in unfinished(folder):
             path.unlink(missing_ok=True)
-    delay = chance.uniform(0, 0.002 if in_write else 0.1)
     while in_write and not unfinished(folder):
         check_running(child)
-    time.sleep(delay)
+    time.sleep(chance.uniform(0, 0.002 if in_write else 0.1))
     check_running(child)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
@@ -207,12 +206,12 @@ def main() -> None:
         folder = Path(name)
         data = write_dataset(folder / 'data', 24, height=64, width=64).unlabeled
         alone, killed = folder / 'alone', folder / 'killed'
-        wait_for_end(start(toy_config(alone, data, args)), alone)
+        finish(toy_config(alone, data, args))
         in_write, config = 0, toy_config(killed, data, args)
         for number in tqdm(range(args.kills), 'kills'):
             kill(start(config), killed, number % 2 == 0, chance)
             in_write += bool(unfinished(killed))
-        wait_for_end(start(config), killed)
+        finish(config)
         print(f'kills: {args.kills}, of which inside a checkpoint write: {in_write}')
         print(f'resumes: {args.kills}')
         compare(alone, killed)
