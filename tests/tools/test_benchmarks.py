@@ -51,19 +51,6 @@ def test_pretrain_wants_a_pretraining_config(monkeypatch):
         run(monkeypatch, 'benchmark_pretrain', config)
 
 
-def test_backbone(monkeypatch, capsys, tmp_path):
-    """Every form at every size, against global attention at that size."""
-    out = tmp_path / 'figures.json'
-    flags = ('--arch', 'tiny', '--sizes', 64, 96, '--rounds', 1, '--device', 'cpu')
-    run(monkeypatch, 'benchmark_backbone', *flags, '--out', out)
-    rows = json.loads(out.read_text())['rows']
-    sizes = [(64, 16)] * 3 + [(96, 36)] * 3
-    assert [(row['side'], row['tokens']) for row in rows] == sizes
-    assert all(row['peak, MiB'] > 0 and row['s'] > 0 for row in rows)
-    assert rows[0]['ratio'] == 1
-    assert 'windows, four global blocks' in capsys.readouterr().out
-
-
 def test_dataloader(monkeypatch, capsys, tmp_path):
     """The config's own pipeline is read with each number of workers."""
     out = tmp_path / 'figures.json'
@@ -103,14 +90,12 @@ def test_a_typo_is_named(monkeypatch, name):
 @pytest.mark.parametrize(
     ('name', 'flag', 'value'),
     [
-        ('benchmark_backbone', '--rounds', '0'),
         ('benchmark_pretrain', '--size', 'big'),
         ('benchmark_dataloader', '--workers', '-1'),
     ],
 )
 def test_impossible_numbers(monkeypatch, capsys, name, flag, value):
     """Argparse names the flag."""
-    config = [] if name == 'benchmark_backbone' else [PRETRAIN]
     with pytest.raises(SystemExit):
-        run(monkeypatch, name, *config, flag, value)
+        run(monkeypatch, name, PRETRAIN, flag, value)
     assert f'argument {flag}: ' in capsys.readouterr().err

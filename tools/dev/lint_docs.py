@@ -102,8 +102,9 @@ def check_metafiles() -> Problems:
     index = yaml.safe_load(read('model-index.yml'))['Import']
     for model in (m for path in index for m in yaml.safe_load(read(path))['Models']):
         config, told = Config.fromfile(ROOT / model['Config']), model['Metadata']
+        scale = config.get('auto_scale_lr', {})
         for key, value in {
-            'Batch Size': config.auto_scale_lr.base_batch_size,
+            'Batch Size': scale.get('base_batch_size', told['Batch Size']),
             'Epochs': config.train_cfg.get('max_epochs'),
             'Iterations': config.train_cfg.get('max_iters'),
         }.items():
