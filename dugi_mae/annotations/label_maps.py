@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy import ndarray
 from PIL import Image
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.images.stored_size import image_size
+from dugi_mae.images.reading import image_size, read_bytes
 
 #: The label value of pixels that are neither trained on nor scored.
 IGNORED = 255
@@ -36,11 +37,10 @@ def read_labels(path: Path) -> ndarray:
     Raises:
         DuGIError: If the file is missing, damaged or has more than one 8-bit channel.
     """
+    content = read_bytes(path)
     try:
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(content)) as image:
             mode, labels = image.mode, np.asarray(image)
-    except FileNotFoundError:
-        raise DuGIError(f'label file {path} does not exist: copy it there') from None
     except Exception:  # Pillow raises many kinds on damaged files
         raise DuGIError(f'label file {path} is damaged: copy it again') from None
     if mode not in ('1', 'L', 'P'):

@@ -14,7 +14,7 @@ from dugi_mae.converters.files import link_folder, remove_files
 from dugi_mae.converters.splits import RECORD, SPLITS
 from dugi_mae.errors import DuGIError
 from dugi_mae.files import atomic_write
-from dugi_mae.images.stored_size import image_size
+from dugi_mae.images.reading import image_size
 
 
 class Item(NamedTuple):

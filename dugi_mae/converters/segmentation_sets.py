@@ -23,8 +23,7 @@ from dugi_mae.converters.splits import SPLITS, find_names, read_list, write_spli
 from dugi_mae.errors import DuGIError
 from dugi_mae.files import images_by_stem
 from dugi_mae.images import load_infrared
-from dugi_mae.images.reading import decode, read_bytes
-from dugi_mae.images.stored_size import image_size
+from dugi_mae.images.reading import decode, image_size, read_bytes
 
 #: Images of the official split of MSRS.
 MSRS_IMAGES = dict(train=1083, test=361)

@@ -78,6 +78,18 @@ def read_bytes(path: str | Path, read: Callable[[str], bytes] = read_local) -> b
     return bytes(content)
 
 
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Width and height as a file's header states them.
+
+    Raises:
+        BadImageError: If the file cannot be read or is not an image.
+    """
+    size = stored_size(io.BytesIO(read_bytes(path)))
+    if size is None:
+        raise BadImageError(f'image {path} is damaged: copy it again')
+    return size[:2]
+
+
 def _is_truncated(content: bytes) -> bool:
     """Whether the end is missing; decoders invent the pixels instead of failing."""
     if content.startswith(_JPEG):

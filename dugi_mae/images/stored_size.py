@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 from typing import BinaryIO
-
-from dugi_mae.errors import DuGIError
 
 TIFF_STARTS = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
 #: Pillow's names of what OpenCV decodes. Pillow's own TIFF reader knows fewer sample
@@ -66,24 +63,3 @@ def stored_size(file: BinaryIO) -> tuple[int, int, int] | None:
         return *image.size, len(image.getbands())
     except Exception:  # damaged headers raise many kinds
         return None
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """Width and height as the file's header states them.
-
-    Raises:
-        DuGIError: If the file is missing, cannot be read or is not an image.
-    """
-    try:
-        with path.open('rb') as file:
-            size = stored_size(file)
-    except FileNotFoundError:
-        raise DuGIError(f'image {path} does not exist: copy the complete set') from None
-    except OSError as error:
-        raise DuGIError(
-            f'image {path} cannot be read ({error.strerror}): check that it is a file '
-            'and that you may read it'
-        ) from None
-    if size is None:
-        raise DuGIError(f'image {path} is damaged: copy it again')
-    return size[:2]

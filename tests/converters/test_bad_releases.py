@@ -96,7 +96,7 @@ def refuse(name: str, source: Path, message: str) -> None:
             edit(HIT_JSON, lambda c: c['images'][1].update(filename='a.jpg')),
             'train/a.jpg twice',
         ),
-        ('hit-uav', text('normal_json/train/b.jpg', ''), 'b.jpg is damaged'),
+        ('hit-uav', text('normal_json/train/b.jpg', ''), 'b.jpg is empty'),
         ('hit-uav', remove('normal_json/annotations'), 'none of annotations'),
         ('m3fd', remove('Ir/00003.png'), '00003 of .*Annotation .* .1 of 10'),
         ('m3fd', text('Annotation/00004.xml', '<a>'), '00004.xml is damaged XML'),

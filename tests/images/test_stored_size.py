@@ -8,8 +8,7 @@ import tifffile
 from PIL import ExifTags, Image
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.images.reading import decode
-from dugi_mae.images.stored_size import image_size
+from dugi_mae.images.reading import decode, image_size
 
 
 @pytest.mark.parametrize(
@@ -46,13 +45,7 @@ def test_every_kind(tmp_path, suffix):
     path = tmp_path / f'a.{suffix}'
     Image.fromarray(np.zeros((48, 64), np.uint8)).save(path)
     assert image_size(path) == (64, 48)
-    for content in (b'', b'II*\0', b'no image'):
+    for content in (b'II*\0', b'no image'):
         path.write_bytes(content)
         with pytest.raises(DuGIError, match=f'^image {path} is damaged'):
             image_size(path)
-    path.unlink()
-    with pytest.raises(DuGIError, match='does not exist: copy'):
-        image_size(path)
-    path.mkdir()
-    with pytest.raises(DuGIError, match=r'cannot be read \(Is a directory\)'):
-        image_size(path)

@@ -139,8 +139,8 @@ def pack_lmdb(folder: Path, names: Sequence[str], out: Path) -> None:
         out: The LMDB; its name ends in ``.lmdb``.
 
     Raises:
-        DuGIError: If ``out`` has another ending or is something else, a name is too
-            long, a file cannot be read, or the disk is full.
+        DuGIError: If ``out`` has another ending or is something else, a name is longer
+            than 511 bytes, a file cannot be read, or the disk is full.
     """
     lmdb = _import_lmdb()
     if out.suffix != SUFFIX:
@@ -154,16 +154,9 @@ def pack_lmdb(folder: Path, names: Sequence[str], out: Path) -> None:
         pages = sum(size // _PAGE + 2 for size in sizes) + len(names) + 1024
         temporary.mkdir(parents=True)
         with lmdb.open(str(temporary), map_size=2 * pages * _PAGE) as database:
-            longest = database.max_key_size()
             transaction = database.begin(write=True)
             for i, name in enumerate(tqdm(names, 'packing', unit='image'), 1):
-                key = os.fsencode(name)
-                if len(key) > longest:
-                    raise DuGIError(
-                        f'{folder / name} is too long a name for LMDB ({len(key)} '
-                        f'bytes, {longest} at most): rename it'
-                    )
-                transaction.put(key, (folder / name).read_bytes())
+                transaction.put(os.fsencode(name), (folder / name).read_bytes())
                 if i % _BATCH == 0 or i == len(names):
                     transaction.commit()
                     transaction = database.begin(write=True)

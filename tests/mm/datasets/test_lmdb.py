@@ -137,7 +137,7 @@ def test_bad_input(tree, packed, monkeypatch, tmp_path):
     long = tree / ('x' * 200) / ('y' * 200) / ('z' * 200 + '.png')
     long.parent.mkdir(parents=True)
     long.write_bytes((tree / 'b.png').read_bytes())
-    with pytest.raises(SystemExit, match=r'too long a name for LMDB \(60\d bytes, 511'):
+    with pytest.raises(SystemExit, match='long.lmdb cannot be written: .*BAD_VALSIZE'):
         pack(monkeypatch, tree, tmp_path / 'long.lmdb')
     content = (packed / 'data.mdb').read_bytes()
     for damaged, reason in (
