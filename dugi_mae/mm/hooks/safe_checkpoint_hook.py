@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
-import torch
-from mmengine.dist import all_reduce, is_distributed, is_main_process
+from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
 from mmengine.registry import HOOKS
@@ -19,7 +21,20 @@ from dugi_mae.errors import DuGIError
 from dugi_mae.mm.atomic_backend import remove_unfinished
 from dugi_mae.mm.resume import INTERRUPTED, check_intact, find_checkpoint
 
-from .reporting import is_reported
+
+def _init_worker(init: Callable[[int], None] | None, number: int) -> None:
+    """Let a worker outlive the SIGTERM that a batch system sends to all processes."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if init is not None:
+        init(number)
+
+
+def _end_with_parent() -> None:
+    """Heed the SIGTERM of the training process alone, which ends its workers so."""
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)
 
 
 @HOOKS.register_module()
@@ -38,9 +53,10 @@ class SafeCheckpointHook(CheckpointHook):
     outside is followed or removed. Weights that are not finite are not saved.
 
     SIGTERM, which a batch system sends before it kills, ends the training after the
-    iteration at hand, several processes where the logger writes: ``interrupted.pth`` is
-    saved and ``--resume`` continues with the next iteration. Registered in mmengine's
-    root.
+    iteration at hand: ``interrupted.pth`` is saved and ``--resume`` continues with the
+    next iteration. Of several processes the first one saves and ends, and the launcher
+    ends the others; FSDP, which saves with all of them, is left its last regular
+    checkpoint. Registered in mmengine's root.
 
     Args:
         **kwargs: As in :class:`mmengine.hooks.CheckpointHook`, without ``out_dir`` and
@@ -61,6 +77,7 @@ class SafeCheckpointHook(CheckpointHook):
                 )
         super().__init__(backend_args=dict(backend='dugi_atomic'), **kwargs)
         self._told_to_stop = False
+        self._put_handler_back: Callable[[], object] = lambda: None
 
     def before_run(self, runner: Runner) -> None:
         """Choose an intact checkpoint to continue from, before the runner loads one."""
@@ -91,15 +108,22 @@ class SafeCheckpointHook(CheckpointHook):
         if is_main_process():
             remove_unfinished(runner.work_dir)
         if threading.current_thread() is threading.main_thread():
-            self._told_to_stop = False
-            before = signal.getsignal(signal.SIGTERM)
+            self._listen()
+            for loop in (runner.train_loop, runner.val_loop):
+                if loop is not None and hasattr(signal, 'sigwaitinfo'):
+                    loader = loop.dataloader
+                    loader.worker_init_fn = partial(_init_worker, loader.worker_init_fn)
 
-            def stop(number: int, frame: FrameType | None) -> None:
-                self._told_to_stop = True
-                signal.signal(number, before)  # the second one ends it at once
+    def _listen(self) -> None:
+        before = signal.getsignal(signal.SIGTERM)
 
-            signal.signal(signal.SIGTERM, stop)
-            self._put_handler_back = lambda: signal.signal(signal.SIGTERM, before)
+        def stop(number: int, frame: FrameType | None) -> None:
+            # The others wait for the first process, which saves.
+            self._told_to_stop = is_main_process()
+            signal.signal(number, before)  # the second one ends it at once
+
+        signal.signal(signal.SIGTERM, stop)
+        self._put_handler_back = lambda: signal.signal(signal.SIGTERM, before)
 
     def after_train(self, runner: Runner) -> None:
         """Publish as mmengine does, and leave SIGTERM to whom it belonged."""
@@ -111,35 +135,22 @@ class SafeCheckpointHook(CheckpointHook):
     ) -> None:
         """Save as mmengine does, and when told to stop."""
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
-        told = self._told_to_stop
-        if is_distributed() and is_reported(self, runner, batch_idx):
-            anyone = torch.tensor(int(told))
-            all_reduce(anyone, 'max')
-            told = bool(anyone)
-        elif is_distributed():
-            return
-        if told:
-            self.save_interrupted(runner, runner.iter + 1)
+        if self._told_to_stop:
+            self._save_interrupted(runner)
 
-    def save_interrupted(self, runner: Runner, done: int) -> None:
-        """Save ``interrupted.pth`` and end the process.
-
-        Args:
-            runner: Between two iterations.
-            done: Number of iterations done.
-        """
+    def _save_interrupted(self, runner: Runner) -> None:
+        """Save after an iteration and end the process."""
         runner.save_checkpoint(
             self.out_dir,
             INTERRUPTED,
             save_optimizer=self.save_optimizer,
             save_param_scheduler=self.save_param_scheduler,
-            meta=dict(epoch=runner.epoch, iter=done),
+            meta=dict(epoch=runner.epoch, iter=runner.iter + 1),
             backend_args=self.backend_args,
         )
-        if is_main_process():
-            path = Path(self.out_dir) / INTERRUPTED
-            self.file_backend.put_text(str(path), path.with_name('last_checkpoint'))
-            print_log(f'SIGTERM: saved {path}, continue with --resume', 'current')
+        path = Path(self.out_dir) / INTERRUPTED
+        self.file_backend.put_text(str(path), path.with_name('last_checkpoint'))
+        print_log(f'SIGTERM: saved {path}, continue with --resume', 'current')
         raise SystemExit(128 + signal.SIGTERM)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
