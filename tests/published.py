@@ -65,7 +65,7 @@ class MaskedConvBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Softmax attention, one image and one head at a time."""
+    """Softmax attention, every head by itself."""
 
     def __init__(self, width, heads):
         super().__init__()
@@ -73,18 +73,12 @@ class Attention(nn.Module):
         self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
 
     def forward(self, x):
-        width = x.shape[2]
-        size = width // self.heads
-        images = []
-        for rows in self.qkv(x):
-            heads = []
-            for h in range(self.heads):
-                q, k, v = (
-                    rows[:, part * width + h * size :][:, :size] for part in range(3)
-                )
-                heads.append(((q @ k.T) / size**0.5).softmax(dim=1) @ v)
-            images.append(torch.cat(heads, dim=1))
-        return self.proj(torch.stack(images))
+        heads = []
+        parts = [y.chunk(self.heads, dim=2) for y in self.qkv(x).chunk(3, dim=2)]
+        for q, k, v in zip(*parts, strict=True):
+            score = q @ k.transpose(1, 2) / q.shape[2] ** 0.5
+            heads.append(score.softmax(dim=2) @ v)
+        return self.proj(torch.cat(heads, dim=2))
 
 
 class TransformerBlock(nn.Module):

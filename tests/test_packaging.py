@@ -141,15 +141,6 @@ assert '/core/' in dugi_mae.__file__
     assert (tmp_path / 'core.png').is_file()
 
 
-def test_version_needs_no_import(repo_root: Path) -> None:
-    """setup.py tells name and version without importing the package or torch."""
-    output = run(sys.executable, 'setup.py', '--name', '--version', cwd=repo_root)
-    name, version = output.split()[-2:]
-    assert name == 'dugi-mae'
-    assert f"'{version}'" in (repo_root / 'dugi_mae' / 'version.py').read_text()
-    assert 'import dugi_mae' not in (repo_root / 'setup.py').read_text()
-
-
 @pytest.mark.parametrize('name', ['build', 'runtime', 'tools', 'onedl', 'dev'])
 def test_lock_satisfies_what_is_asked_for(repo_root: Path, name: str) -> None:
     """The shared environment has everything, at versions that we say we support."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import statistics
@@ -22,7 +21,6 @@ from torch.utils.flop_counter import (
     sdpa_flop_count,
 )
 
-from dugi_mae.cli import at_least
 from dugi_mae.files import make_folder
 
 Case = Callable[[], object]
@@ -156,16 +154,6 @@ def machine(device: torch.device) -> dict[str, str | int]:
     if device.type == 'cuda':
         name = torch.cuda.get_device_name(device)
     return dict(device=name, threads=torch.get_num_threads(), torch=torch.__version__)
-
-
-def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that every benchmark has."""
-    parser.add_argument(
-        '--rounds', type=at_least(1), default=5, help='timed calls of each, 5'
-    )
-    parser.add_argument('--device', help='cpu, cuda, cuda:1 (a GPU if there is one)')
-    parser.add_argument('--bf16', action='store_true', help='bfloat16 autocast')
-    parser.add_argument('--out', type=Path, help='JSON file to write')
 
 
 def report(figures: dict[str, Any], path: Path | None) -> None:

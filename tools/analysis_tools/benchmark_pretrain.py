@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from benchmark import (
     Case,
-    add_common_arguments,
     count_flops,
     interleave,
     machine,
@@ -47,7 +46,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--size', type=at_least(1), default=224, help='side in pixels, 224'
     )
-    add_common_arguments(parser)
+    parser.add_argument(
+        '--rounds', type=at_least(1), default=5, help='timed calls of each, 5'
+    )
+    parser.add_argument('--device', help='cpu, cuda, cuda:1 (a GPU if there is one)')
+    parser.add_argument('--bf16', action='store_true', help='bfloat16 autocast')
+    parser.add_argument('--out', type=Path, help='JSON file to write')
     parser.add_argument('--cfg-options', **CFG_OPTIONS)
     return parser.parse_args()
 

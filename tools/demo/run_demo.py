@@ -18,15 +18,13 @@ import sys
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from dugi_mae import load_infrared
-from dugi_mae.apis import SmallTargetInferencer, build_model
+from dugi_mae.apis import ReconstructionInferencer, SmallTargetInferencer
 from dugi_mae.apis.run import write_picture
 from dugi_mae.cli import run_cli
 from dugi_mae.errors import DuGIError
-from dugi_mae.evaluation.target_matching import match_targets
 from dugi_mae.files import make_folder
 from dugi_mae.images.synthetic import write_dataset
 from dugi_mae.visualization import draw_reconstruction, draw_small_targets
@@ -102,15 +100,6 @@ def train_and_test(
     return json.loads(newest.read_text())
 
 
-def square(array: np.ndarray) -> np.ndarray:
-    """The middle square of ``(H, W)`` at 224x224 pixels, uint8."""
-    height, width = array.shape
-    size = min(height, width)
-    top, left = (height - size) // 2, (width - size) // 2
-    middle = array[top : top + size, left : left + size]
-    return cv2.resize(middle.astype(np.uint8), (224, 224), interpolation=cv2.INTER_AREA)
-
-
 def draw_panel(
     pretrain_dir: Path, finetune_dir: Path, data: Path, rows: int = 4
 ) -> np.ndarray:
@@ -118,17 +107,15 @@ def draw_panel(
     names = (data / 'idx_427' / 'test.txt').read_text().split()
     names = names[:: max(1, len(names) // rows)][:rows]
     paths = [data / 'images' / f'{name}.png' for name in names]
-    inferencer = SmallTargetInferencer(FINETUNE, last_checkpoint(finetune_dir))
-    greys, overlays = [], []
-    for name, path, result in zip(names, paths, inferencer(paths), strict=True):
-        label = cv2.imread(str(data / 'masks' / f'{name}_pixels0.png'), 0)
-        greys.append(square(load_infrared(path, channels=1)[..., 0]))
-        found, true = (square(255 * (mask > 0)) > 100 for mask in (result.mask, label))
-        match = match_targets(found, true)
-        overlays.append(draw_small_targets(greys[-1], found, match))
-    model = build_model(PRETRAIN, last_checkpoint(pretrain_dir))
-    title = 'green hit, red false, yellow missed'
-    return draw_reconstruction(model, model.prepare(greys), [(title, overlays)])
+    find = SmallTargetInferencer(FINETUNE, last_checkpoint(finetune_dir))
+    pictures = [
+        draw_small_targets(load_infrared(path, channels=1)[..., 0], r.mask, r.match)
+        for path, r in zip(paths, find(paths, gt=data / 'masks'), strict=True)
+    ]
+    reconstruct = ReconstructionInferencer(PRETRAIN, last_checkpoint(pretrain_dir))
+    images = [result.image[..., 0] for result in reconstruct(paths)]
+    model, title = reconstruct.model, 'green hit, red false, yellow missed'
+    return draw_reconstruction(model, model.prepare(images), [(title, pictures)])
 
 
 def main() -> None:

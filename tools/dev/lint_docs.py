@@ -26,8 +26,6 @@ FILE = re.compile(
     r'(?<![\w/.-])(?:tools|configs|tests|requirements|examples|docs)'
     r'/[\w./-]+\.(?:py|sh|txt|md)\b'
 )
-#: What defines flags for several tools.
-SHARED = ('dugi_mae/cli.py', 'tools/analysis_tools/benchmark.py')
 Problems = Iterator[str]
 
 
@@ -88,7 +86,7 @@ def check_commands(page: str) -> Problems:
         # What follows host_tool.py is for the tool of the host.
         if not (ROOT / tool).is_file() or tool == 'tools/host_tool.py':
             continue
-        known = ''.join(map(read, (tool, *SHARED)))
+        known = read(tool) + read('dugi_mae/cli.py')
         for flag in (word for word in words if word.startswith('--')):
             if not re.search(rf"['\"]{flag}['\"]", known):
                 yield f'{tool} has no flag {flag}'
