@@ -65,7 +65,6 @@ def own_set(tmp_path) -> Path:
     ('listed', 'expected'),
     [
         ('', ['a', 'b.2', 'c']),
-        ('c\na', ['c', 'a']),
         ('scene one/b.2.jpg\n\na.png', ['b.2', 'a']),
         ('a labels/a.png 1\r\nc labels/c.png\n', ['a', 'c']),
     ],
@@ -104,7 +103,6 @@ def test_labels_are_class_numbers(own_set):
     [
         (dict(), 'metainfo.classes=None is no list of names: name the label values 0'),
         (dict(metainfo=dict(classes=['a', 'a'])), "metainfo.classes has 'a' 2 times"),
-        (dict(metainfo=TWO, ann_file='no.txt'), 'no.txt cannot be read .*ann_file'),
         (dict(metainfo=TWO, ann_file='empty.txt'), 'empty.txt is empty'),
         (dict(metainfo=TWO, ann_file='x.txt'), 'image x of .*x.txt is not in .*images'),
         (
@@ -251,25 +249,15 @@ def test_mfnet_converted(tmp_path):
     assert dataset.metainfo['classes'] == MSRSDataset.METAINFO['classes']
 
 
-@pytest.fixture
-def data_folder(own_set, tmp_path, monkeypatch) -> Path:
-    """All sets where the data configs look for them."""
-    root = tmp_path / 'data'
-    convert('mfnet', mfnet(tmp_path), root / 'mfnet')
-    shutil.move(msrs(tmp_path), root / 'msrs')
-    shutil.move(soda(tmp_path), root / 'soda')
-    (root / 'my_set').mkdir()
-    for folder in ('images', 'labels'):
-        shutil.move(own_set / folder, root / 'my_set')
-    for split in ('train', 'val', 'test'):
-        (root / 'my_set' / f'{split}.txt').write_text('a\nc\n')
-    monkeypatch.setenv('DUGI_DATA', str(root))
-    return root
+@pytest.mark.parametrize('name', ['soda', 'mfnet'])
+def test_configs(tmp_path, monkeypatch, repo_root, name):
+    """A config finds its set; training keeps crops grey, testing keeps the size.
 
-
-@pytest.mark.parametrize('name', ['msrs', 'soda', 'mfnet', 'custom'])
-def test_configs(data_folder, repo_root, name):
-    """A config finds its set; training keeps crops grey, testing keeps the size."""
+    ``tests/test_configs.py`` trains those of MSRS and of a set of one's own.
+    """
+    monkeypatch.setenv('DUGI_DATA', str(tmp_path / 'data'))
+    convert('mfnet', mfnet(tmp_path), tmp_path / 'data/mfnet')
+    shutil.move(soda(tmp_path), tmp_path / 'data/soda')
     config = Config.fromfile(
         repo_root / f'configs/segmentation/upernet_dugi-mae-base_{name}.py'
     )
@@ -283,7 +271,7 @@ def test_configs(data_folder, repo_root, name):
     assert config.model.decode_head.num_classes == num_classes
     assert config.model.auxiliary_head.num_classes == num_classes
     seen = set()
-    for _ in range(8):
+    for _ in range(4):
         sample = train[0]
         image, labels = sample['inputs'], sample['data_samples'].gt_sem_seg.data
         assert (image == image[:1]).all()
@@ -293,9 +281,7 @@ def test_configs(data_folder, repo_root, name):
         seen.add(float(image.float().mean()))
     assert len(seen) > 1
     for dataset in (val, test):
-        height, width = (32, 40) if name == 'custom' else (48, 64)
         sample = dataset[0]
-        assert sample['inputs'].shape == (3, height, width)
-        assert sample['data_samples'].gt_sem_seg.data.shape == (1, height, width)
-    if name != 'custom':
-        assert not {*stems(train)} & {*stems(test)}
+        assert sample['inputs'].shape == (3, 48, 64)
+        assert sample['data_samples'].gt_sem_seg.data.shape == (1, 48, 64)
+    assert not {*stems(train)} & {*stems(test)}
