@@ -15,11 +15,6 @@ from dugi_mae.errors import BadImageError
 from dugi_mae.images.stored_size import TIFF_STARTS, stored_size
 
 _JPEG, _PNG = b'\xff\xd8\xff', b'\x89PNG'
-_REDUCED = {
-    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
-    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
-    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
-}
 #: Largest image that is decoded: the area of 8192x8192 pixels. At 16 bits its
 #: normalisation takes about 1.5 GB of memory.
 MAX_PIXELS = 2**26
@@ -45,20 +40,16 @@ def read_bytes(path: str | Path, read: Callable[[str], bytes] = read_local) -> b
             :data:`MAX_BYTES`.
     """
     path = str(path)
-    if os.path.exists(path):
-        if not os.path.isfile(path):  # a pipe would be waited for for ever
-            raise BadImageError(
-                f'{path} cannot be read (not a regular file): check that it is a file '
-                'and that you may read it',
-                'unreadable',
-            )
-        if os.path.getsize(path) > MAX_BYTES:
-            raise BadImageError(
-                f'{path} is larger than {MAX_BYTES} bytes: cut it into tiles or '
-                'remove it',
-                'too large',
-            )
     try:
+        if os.path.exists(path):
+            if not os.path.isfile(path):  # a pipe would be waited for for ever
+                raise OSError('not a regular file')
+            if os.path.getsize(path) > MAX_BYTES:
+                raise BadImageError(
+                    f'{path} is larger than {MAX_BYTES} bytes: cut it into tiles or '
+                    'remove it',
+                    'too large',
+                )
         content = read(path)
     except FileNotFoundError:
         raise BadImageError(
@@ -96,14 +87,6 @@ def _is_truncated(content: bytes) -> bool:
         # The end marker must follow the last scan: one before it is a thumbnail's.
         return content.rfind(b'\xff\xd9') < content.rfind(b'\xff\xda')
     return content.startswith(_PNG) and content.rfind(b'IEND') < 0
-
-
-def _reduction(side: int, reduce_to: int) -> int:
-    """OpenCV's flag for the strongest reduction that leaves enough of a side."""
-    for factor, flag in _REDUCED.items():
-        if side // factor >= reduce_to:
-            return flag
-    return 0
 
 
 def _decode_tiff(content: bytes, flag: int) -> ndarray | None:
@@ -169,7 +152,9 @@ def decode(
     if luma_only and content.startswith(_JPEG):
         flag = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
         if reduce_to and size is not None:
-            flag |= _reduction(min(size[:2]), reduce_to)
+            fitting = [n for n in (2, 4, 8) if min(size[:2]) // n >= reduce_to]
+            if fitting:
+                flag |= getattr(cv2, f'IMREAD_REDUCED_GRAYSCALE_{fitting[-1]}')
     image, cut = None, _is_truncated(content)
     if size is not None and not cut:
         try:
