@@ -123,20 +123,6 @@ def test_arrays_load_as_their_files_do(tmp_path, dtype, channels):
         assert np.array_equal(other, found[0])
 
 
-def test_colour_and_alpha_arrays():
-    """Colour arrays are BGR and become luma, a last axis of 1 is grey."""
-    run = pipeline(host_loader(3))
-    grey = (IMAGE % 256).astype(np.uint8)
-    red = np.zeros((20, 24, 3), np.uint8)
-    red[..., 2] = 255
-    for array, expected in (
-        (grey[..., None], grey),
-        (np.repeat(grey[..., None], 4, axis=2), grey),
-        (red, np.full((20, 24), 76, np.uint8)),
-    ):
-        assert np.array_equal(load(run, array)[0], expected)
-
-
 @pytest.mark.parametrize(
     'step', [dict(type='LoadImageFromFile'), dict(type='mmseg.Resize', scale=8)]
 )
