@@ -81,7 +81,6 @@ def refuse(name: str, source: Path, message: str) -> None:
     ('name', 'spoil', 'message'),
     [
         ('hit-uav', edit(HIT_JSON, lambda c: c.pop('annotation')), 'not COCO format'),
-        ('hit-uav', edit(HIT_JSON, lambda c: c['images'].clear()), 'lists no image'),
         ('hit-uav', edit(HIT_JSON, lambda c: c['categories'].pop(3)), 'OtherVehicle'),
         *(
             ('hit-uav', edit(HIT_JSON, change), f'image {name} of .*train.json is not')
@@ -103,7 +102,6 @@ def refuse(name: str, source: Path, message: str) -> None:
         ('m3fd', lambda root: (root / 'Ir').rename(root / 'i'), 'no Ir or .*Annotat'),
         ('m3fd', objects(), r"'train' has no box .*\(its files name no object\)"),
         ('m3fd', objects('people 1 2 11 22'), r"\(objects called 'people' left out: 8"),
-        ('m3fd', objects('Car', 'Bus'), r'\(objects without a box left out: 16\)'),
         (
             'llvip',
             copy('infrared/train/010002.jpg', 'infrared/test/010002.jpg'),
@@ -117,7 +115,6 @@ def refuse(name: str, source: Path, message: str) -> None:
             'FLIR_00003_PreviewData of .* is not in',
         ),
         ('flir', remove('align_train.txt'), 'has no list align_train.txt'),
-        ('dronevehicle', text('train/trainimgr/00001.jpg', ''), '00001.jpg is empty'),
         (
             'dronevehicle',
             pixels('train/trainimgr/00001.jpg', np.zeros((512, 640), np.uint8)),
@@ -144,7 +141,6 @@ def refuse(name: str, source: Path, message: str) -> None:
         ('mfnet', pixels('labels/00002N.png', np.full((48, 64), 12)), 'the value 12'),
         ('mfnet', remove('labels/00003D.png'), '00003D of .*val.txt is not in .*lab'),
         ('mfnet', text('val.txt', '00001D'), '00001D is in both train and val'),
-        ('mfnet', text('val.txt', ''), 'val.txt is empty'),
         ('mfnet', remove('val.txt'), 'val.txt cannot be read'),
         (
             'irstd1k',
@@ -152,7 +148,6 @@ def refuse(name: str, source: Path, message: str) -> None:
             'XDU1.png is 40x30 pixels, its image .* is 40x32',
         ),
         ('irstd1k', remove('IRSTD1k_Label/XDU2.png'), 'XDU2 of .* is not in .*Label'),
-        ('irstd1k', remove('IRSTD1k_Img/XDU2.png'), 'XDU2 of .* is not in .*Img'),
         ('irstd1k', text('test.txt', 'XDU1'), 'XDU1 is in both trainval and test'),
         ('irstd1k', remove('trainvaltest.txt'), 'has no split lists'),
         ('irstd1k', copy('trainval.txt', 'trainvaltest.txt'), 'names no test image'),
@@ -223,7 +218,6 @@ def test_nor_into_another_source(tmp_path):
         ('gone', 'out', '/gone does not exist: correct SRC'),
         ('M3FD_Detection', 'file', 'OUT .*/file is a file: name a folder'),
         ('M3FD_Detection', 'M3FD_Detection/x', 'OUT .*/x lies in SRC .*elsewhere'),
-        ('M3FD_Detection', 'M3FD_Detection', 'OUT .* lies in SRC'),
         ('o/annotations', 'o', 'OUT .*o/annotations lies in SRC .*o/annotations'),
         ('M3FD_Detection', 'file/x', 'file/x cannot be used .*SRC readable'),
         ('M3FD_Detection', 'o', 'o/images is in the way of a link'),

@@ -31,7 +31,7 @@ def everywhere(image: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize('spec', SPECS)
-@pytest.mark.parametrize('dtype', [np.uint16, np.int32, np.uint32, np.float32])
+@pytest.mark.parametrize('dtype', [np.uint16, np.uint32, np.float32])
 def test_output_is_float32_between_0_and_1(counts, spec, dtype):
     """Every normaliser gives ``(H, W)`` float32 in [0, 1] and uses the range."""
     grey = build_normalizer(spec)(counts.astype(dtype), everywhere(counts))
@@ -70,7 +70,7 @@ def test_tables_and_histograms_change_nothing(spec):
     """16-bit counts, which go through both, get the values of 32-bit ones."""
     rng = np.random.default_rng(0)
     normalize = build_normalizer(spec)
-    for _ in range(40):
+    for _ in range(20):
         size, top = rng.integers(1, 40, 2), rng.integers(2, 2**16)
         image = rng.integers(0, top, size).astype(np.uint16)
         valid = rng.random(size) > 0.2

@@ -152,16 +152,15 @@ def test_written_set(tmp_path):
 
 
 def test_finished_set_is_left_alone(tmp_path):
-    """A second call with the same arguments draws nothing again."""
+    """A second call with the same arguments draws nothing again.
+
+    Fewer images than the splits need are refused before writing.
+    """
     written = write_dataset(tmp_path, 12, 48, 48)
     image = next(written.unlabeled.iterdir())
     image.write_bytes(b'mine')
     write_dataset(tmp_path, 12, 48, 48)
     assert image.read_bytes() == b'mine'
-
-
-def test_set_needs_enough_images(tmp_path):
-    """Fewer images than the splits need are refused before writing."""
     with pytest.raises(DuGIError, match='need at least 12'):
         write_dataset(tmp_path / 'set', num_images=5)
     assert not (tmp_path / 'set').exists()
