@@ -73,20 +73,15 @@ class InfraredCocoDataset(CocoDataset):
     """
 
     METAINFO: dict = {}
-    #: Name of the set for ``convert_dataset.py``, which writes its annotation files.
-    CONVERTER: str | None = None
 
     def load_data_list(self) -> list[dict]:
         """List the images with their boxes."""
         remote = self.backend_args is not None
         if not remote and not Path(self.ann_file).is_file():
-            remedy = self.CONVERTER and (
-                ', or run `python tools/dataset_converters/convert_dataset.py '
-                f'{self.CONVERTER} SRC {self.data_root}`'
-            )
             raise DuGIError(
                 f'annotation file {self.ann_file!r} does not exist: correct data_root '
-                f'or ann_file{remedy or ""}'
+                'or ann_file, or write it with '
+                'tools/dataset_converters/convert_dataset.py'
             )
         self.COCOAPI = self._read  # what the parent reads the file with
         try:
@@ -151,7 +146,6 @@ class HITUAVDataset(InfraredCocoDataset):
     """HIT-UAV: people and vehicles from the air; ``DontCare`` is no class."""
 
     METAINFO = metainfo(public.HIT_UAV)
-    CONVERTER = 'hit-uav'
 
 
 @DATASETS.register_module()
@@ -159,7 +153,6 @@ class M3FDDataset(InfraredCocoDataset):
     """M3FD, infrared half: streets and campus, by day and night."""
 
     METAINFO = metainfo(public.M3FD)
-    CONVERTER = 'm3fd'
 
 
 @DATASETS.register_module()
@@ -167,7 +160,6 @@ class LLVIPDataset(InfraredCocoDataset):
     """LLVIP, infrared half: pedestrians at night."""
 
     METAINFO = metainfo(public.LLVIP)
-    CONVERTER = 'llvip'
 
 
 @DATASETS.register_module()
@@ -175,7 +167,6 @@ class FLIRAlignedDataset(InfraredCocoDataset):
     """FLIR ADAS, aligned release (and version 1): roads; the few dogs are no class."""
 
     METAINFO = metainfo(public.FLIR)
-    CONVERTER = 'flir'
 
 
 @DATASETS.register_module()
@@ -183,7 +174,6 @@ class FLIRv2Dataset(InfraredCocoDataset):
     """FLIR ADAS version 2: roads, 15 classes of which some are rare."""
 
     METAINFO = metainfo(public.FLIR_V2)
-    CONVERTER = 'flir'
 
 
 @DATASETS.register_module()
@@ -191,4 +181,3 @@ class DroneVehicleDataset(InfraredCocoDataset):
     """DroneVehicle, infrared half: vehicles from the air, horizontal boxes."""
 
     METAINFO = metainfo(public.DRONEVEHICLE)
-    CONVERTER = 'dronevehicle'
