@@ -1,6 +1,15 @@
 """Registers what configs of every host find: encoders, hooks, transforms, metrics."""
 
-from . import file_backends, hooks, layer_decay, mae_vit, metrics, models, transforms
+from . import (
+    file_backends,
+    hooks,
+    layer_decay,
+    mae_vit,
+    metrics,
+    models,
+    param_groups,
+    transforms,
+)
 from .pretrained import DuGIPretrained
 
 __all__ = [
@@ -8,6 +17,7 @@ __all__ = [
     'file_backends',
     'hooks',
     'layer_decay',
+    'param_groups',
     'mae_vit',
     'metrics',
     'models',

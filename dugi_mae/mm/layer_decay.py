@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from mmengine.optim import DefaultOptimWrapperConstructor
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
 from dugi_mae.errors import DuGIError
+
+from .param_groups import GroupedOptimWrapperConstructor
 
 #: Parts of names of parameters that are neither norms nor vectors, and yet no weights.
 #: Not custom keys: mmengine would let them win over a shorter one of the user's.
@@ -14,17 +15,20 @@ _UNDECAYED = ('pos_embed', 'cls_token', 'rel_pos_bias')
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
-class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
+class LayerDecayOptimWrapperConstructor(GroupedOptimWrapperConstructor):
     """Scale each parameter's learning rate by ``decay_rate ** (last - level)``.
 
     Levels come from ``model.backbone.get_layer_depth(name, 'backbone.')``; whatever is
     outside the backbone is at the last level and keeps the full rate. Norms, biases,
     other vectors, class tokens, position embeddings and relative position biases have
-    no weight decay unless the config says otherwise. The settings of mmengine's default
-    constructor work as usual, ``custom_keys`` above all: its ``lr_mult`` multiplies the
-    layer's scale. As in mmengine, a key takes all that it matches out of the rules for
-    norms and biases; add ``decay_mult=0.0`` to a key that matches only such. Registered
-    in mmengine's root, so mmdet, mmseg and mmpretrain configs find it without a prefix.
+    no weight decay unless the config says otherwise. Tensors of equal settings share a
+    group, and the optimizer is fused, as in
+    :class:`~dugi_mae.mm.param_groups.GroupedOptimWrapperConstructor`. The settings of
+    mmengine's default constructor work as usual, ``custom_keys`` above all: its
+    ``lr_mult`` multiplies the layer's scale. As in mmengine, a key takes all that it
+    matches out of the rules for norms and biases; add ``decay_mult=0.0`` to a key that
+    matches only such. Registered in mmengine's root, so mmdet, mmseg and mmpretrain
+    configs find it without a prefix.
 
     Args:
         optim_wrapper_cfg: As in mmengine.
@@ -71,16 +75,8 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         self._names = {id(p): name for name, p in model.named_parameters()}
         return super().__call__(model)
 
-    def add_params(self, params: list[dict], module: nn.Module, **kwargs) -> None:
-        """Let mmengine make its groups, then scale those just added."""
-        first = len(params)
-        super().add_params(params, module, **kwargs)
-        if kwargs.get('prefix'):
-            return  # Recursion: the outermost call scales all groups once.
-        for group in params[first:]:
-            self._scale(group)
-
-    def _scale(self, group: dict) -> None:
+    def adjust(self, group: dict) -> None:
+        """Scale the learning rate of a group of one tensor."""
         name = self._names[id(group['params'][0])]
         level, num_levels = self._backbone.get_layer_depth(
             name.removeprefix('module.'), 'backbone.'
@@ -91,6 +87,5 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         ):
             group['weight_decay'] = 0.0
         scale = self.layer_decay_rate ** (num_levels - 1 - level)
-        group['lr'] = group.get('lr', self.base_lr) * scale
+        group['lr'] *= scale
         group['lr_scale'] = scale
-        group['param_name'] = name

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.ops import gather_tokens, patchify, unpatchify
+from dugi_mae.ops import gather_patches, patchify, unpatchify
 
 
 class MaskedPixelHead(nn.Module):
@@ -37,9 +37,18 @@ class MaskedPixelHead(nn.Module):
         self.in_channels = in_channels
         self.loss_module = loss
 
-    def construct_target(self, images: Tensor) -> Tensor:
-        """``(B, C, H, W)`` -> ``(B, L, P * P * C)`` tokens to predict."""
-        tokens = patchify(images, self.patch_size)
+    def construct_target(self, images: Tensor, ids: Tensor | None = None) -> Tensor:
+        """``(B, C, H, W)`` -> ``(B, L, P * P * C)`` tokens to predict.
+
+        Args:
+            images: The images.
+            ids: ``(B, K)`` raster indices of the wanted tokens; ``None`` takes all L.
+        """
+        if ids is None:
+            tokens = patchify(images, self.patch_size)
+        else:
+            patches = gather_patches(images, ids, self.patch_size)
+            tokens = patches.movedim(2, -1).flatten(2)
         if not self.norm_pix:
             return tokens
         mean, var = tokens.mean(-1, keepdim=True), tokens.var(-1, keepdim=True)
@@ -60,7 +69,7 @@ class MaskedPixelHead(nn.Module):
         Raises:
             DuGIError: If there are more predictions than tokens.
         """
-        target, total = self.construct_target(images), mask.shape[1]
+        total = mask.shape[1]
         # Shapes alone: how many are masked is on the GPU, and asking would wait for it.
         if len(pred) != len(mask) or pred.shape[1] > total:
             raise DuGIError(
@@ -70,8 +79,10 @@ class MaskedPixelHead(nn.Module):
             )
         if pred.shape[1] < total:
             order = mask.argsort(dim=1, descending=True, stable=True)
-            target = gather_tokens(target, order[:, : pred.shape[1]])
+            target = self.construct_target(images, order[:, : pred.shape[1]])
             mask = mask.new_ones(pred.shape[:2])
+        else:
+            target = self.construct_target(images)
         if self.loss_module is not None:
             return self.loss_module(pred, target, mask)
         error = F.mse_loss(pred, target, reduction='none').mean(dim=-1)

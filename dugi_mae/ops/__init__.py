@@ -18,9 +18,9 @@ from .masking import (
     num_visible,
     restore_tokens,
 )
-from .patches import patch_grid, patchify, unpatchify
+from .patches import gather_patches, patch_grid, patchify, unpatchify
 from .pos_embed import resize_pos_embed, sincos_pos_embed
-from .sparse_conv import conv_on_cells, visible_cells
+from .sparse_conv import conv_on_cells, neighbour_rows
 from .windows import (
     merge_windows,
     partition_windows,
@@ -35,11 +35,13 @@ __all__ = [
     'check_mask',
     'conv_on_cells',
     'filter_images',
+    'gather_patches',
     'gather_tokens',
     'grid_mask',
     'keep_by_score',
     'make_token_mask',
     'merge_windows',
+    'neighbour_rows',
     'num_visible',
     'partition_windows',
     'patch_grid',
@@ -54,5 +56,4 @@ __all__ = [
     'spectrum_distance',
     'token_entropy',
     'unpatchify',
-    'visible_cells',
 ]

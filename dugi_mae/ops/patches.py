@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from dugi_mae.errors import DuGIError
@@ -55,6 +56,24 @@ def patchify(images: Tensor, patch_size: int) -> Tensor:
     batch, channels = images.shape[:2]
     x = images.reshape(batch, channels, rows, patch_size, cols, patch_size)
     return x.permute(0, 2, 4, 3, 5, 1).reshape(batch, rows * cols, -1)
+
+
+def gather_patches(images: Tensor, ids: Tensor, patch_size: int) -> Tensor:
+    """Cut some tokens out of images; the rest is never copied.
+
+    Args:
+        images: ``(B, C, H, W)``.
+        ids: ``(B, K)`` raster indices of tokens.
+        patch_size: Side P of a token in pixels.
+
+    Returns:
+        ``(B, K, C, P, P)``.
+    """
+    rows, cols = patch_grid(images, patch_size)
+    batch, channels = images.shape[:2]
+    x = images.reshape(batch, channels, rows, patch_size, cols, patch_size)
+    image = torch.arange(batch, device=ids.device)[:, None]
+    return x.permute(0, 2, 4, 1, 3, 5)[image, ids // cols, ids % cols]
 
 
 def unpatchify(tokens: Tensor, grid: tuple[int, int], patch_size: int) -> Tensor:

@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.ops import patch_grid, patchify, unpatchify
+from dugi_mae.ops import (
+    gather_patches,
+    gather_tokens,
+    patch_grid,
+    patchify,
+    unpatchify,
+)
 
 
 @pytest.mark.parametrize('channels', [1, 3])
@@ -44,3 +50,16 @@ def test_patch_grid_refuses_broken_patches(shape, match):
     """An image that is not made of complete patches is refused, with its size."""
     with pytest.raises(DuGIError, match=match):
         patch_grid(torch.zeros(shape), 16)
+
+
+def test_gathered_patches_are_those_of_patchify():
+    """Of each image its own tokens, in any order, and gradients for these alone."""
+    images = torch.randn(2, 3, 8, 12, requires_grad=True)
+    ids = torch.tensor([[5, 0], [3, 3]])
+    patches = gather_patches(images, ids, 4)
+    assert patches.shape == (2, 2, 3, 4, 4)
+    tokens = patches.movedim(2, -1).flatten(2)
+    assert torch.equal(tokens, gather_tokens(patchify(images, 4), ids))
+    patches.sum().backward()
+    assert images.grad.sum(dim=(1, 2, 3)).tolist() == [2 * 48, 2 * 48]
+    assert images.grad[0, 0, :4, 4:8].abs().sum() == 0

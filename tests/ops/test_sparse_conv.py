@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from torch import nn
 
-from dugi_mae.ops import conv_on_cells, make_token_mask, visible_cells
+from dugi_mae.ops import conv_on_cells, make_token_mask, neighbour_rows
 
 
+@pytest.mark.parametrize('margin', [0, 1, 2])
 @pytest.mark.parametrize('scale', [1, 2, 4])
 @pytest.mark.parametrize('grid', [(2, 2), (3, 5)])
-def test_visible_cells_are_listed_token_by_token(grid, scale):
-    """Cells come in the order of ``ids_keep``, raster order inside a token."""
+def test_neighbours_are_listed_token_by_token(grid, scale, margin):
+    """Rows in the order of ``ids_keep``, raster order inside a token and around it."""
     rows, cols = grid
     ids_keep = torch.stack([torch.randperm(rows * cols)[:3] for _ in range(2)])
-    token_mask = make_token_mask(ids_keep, rows * cols)
+    listed = {}
+    for b, ids in enumerate(ids_keep.tolist()):
+        for token in ids:
+            top, left = token // cols * scale, token % cols * scale
+            for y, x in itertools.product(range(scale), repeat=2):
+                listed[b, top + y, left + x] = len(listed)
     want = []
-    for b in range(2):
-        for token in ids_keep[b].tolist():
-            for y in range(scale):
-                for x in range(scale):
-                    row = token // cols * scale + y
-                    col = token % cols * scale + x
-                    want.append((b * rows * scale + row) * cols * scale + col)
-    assert visible_cells(token_mask, grid, scale).tolist() == want
+    for b, ids in enumerate(ids_keep.tolist()):
+        for token in ids:
+            top, left = token // cols * scale, token % cols * scale
+            for y, x in itertools.product(range(-margin, scale + margin), repeat=2):
+                want.append(listed.get((b, top + y, left + x), len(listed)))
+    token_mask = make_token_mask(ids_keep, rows * cols)
+    found = neighbour_rows(token_mask, grid, scale, margin)
+    assert found.shape == (6, scale + 2 * margin, scale + 2 * margin)
+    assert found.flatten().tolist() == want
 
 
 @pytest.mark.parametrize('scale', [1, 2, 4])
@@ -50,30 +59,38 @@ def test_conv_on_cells_equals_the_zeroed_dense_conv(grid, scale, bias):
             zeroed[part] = dense[part]
             patches.append(dense[part])
     patches = torch.stack(patches).requires_grad_()
-    cells = visible_cells(token_mask, grid, scale)
-    got = conv_on_cells(conv, patches, cells, (batch, height, width))
+    neighbours = neighbour_rows(token_mask, grid, scale, 2)
+    got = conv_on_cells(conv, patches, neighbours)
 
+    zeroed.requires_grad_()
     want = conv(zeroed)
-    row = 0
-    for b in range(batch):
-        for token in ids_keep[b].tolist():
-            top, left = token // cols * scale, token % cols * scale
-            expected = want[b, :, top : top + scale, left : left + scale]
-            torch.testing.assert_close(got[row], expected, rtol=0, atol=1e-5)
-            row += 1
-    got.square().sum().backward()
-    assert patches.grad.shape == patches.shape
-    assert patches.grad.abs().sum() > 0
+
+    def cut(maps: torch.Tensor) -> torch.Tensor:
+        parts = []
+        for b in range(batch):
+            for token in ids_keep[b].tolist():
+                top, left = token // cols * scale, token % cols * scale
+                parts.append(maps[b, :, top : top + scale, left : left + scale])
+        return torch.stack(parts)
+
+    inputs = [*conv.parameters()]
+    found = torch.autograd.grad(got.square().sum(), [patches, *inputs])
+    *wanted, dense_grad = torch.autograd.grad(
+        cut(want).square().sum(), [*inputs, zeroed]
+    )
+    pairs = zip([got, *found], [cut(want), cut(dense_grad), *wanted], strict=True)
+    for value, expected in pairs:
+        torch.testing.assert_close(value, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_conv_on_cells_does_not_mix_images():
     """The first image's result does not change with the second's pixels."""
     conv = nn.Conv2d(2, 2, 5, padding=2, groups=2)
     token_mask = make_token_mask(torch.tensor([[0, 3], [2, 3]]), 4)
-    cells = visible_cells(token_mask, (2, 2), 2)
+    neighbours = neighbour_rows(token_mask, (2, 2), 2, 2)
     patches = torch.randn(4, 2, 2, 2)
     other = torch.cat([patches[:2], patches[2:] + 5])
-    first = conv_on_cells(conv, patches, cells, (2, 4, 4))
-    second = conv_on_cells(conv, other, cells, (2, 4, 4))
+    first = conv_on_cells(conv, patches, neighbours)
+    second = conv_on_cells(conv, other, neighbours)
     assert torch.equal(first[:2], second[:2])
     assert not torch.equal(first[2:], second[2:])

@@ -2,6 +2,7 @@
 # The lr below is that of 4 GPUs x 96 images; --auto-scale-lr adapts it to yours.
 optim_wrapper = dict(
     type='OptimWrapper',
+    constructor='GroupedOptimWrapperConstructor',
     optimizer=dict(
         type='AdamW',
         lr=1.5e-4 * 384 / 256,

@@ -12,12 +12,11 @@ from dugi_mae.ops import (
     TokenMask,
     check_mask,
     conv_on_cells,
+    gather_patches,
     gather_tokens,
     grid_mask,
+    neighbour_rows,
     patch_grid,
-    patchify,
-    unpatchify,
-    visible_cells,
 )
 
 from .base import ConvViTBase
@@ -124,16 +123,13 @@ class _SparseLayout(_DenseLayout):
 
     def start(self, images: Tensor, patch_size: int) -> Tensor:
         """``(B, C, H, W)`` -> ``(B * K, C, patch_size, patch_size)``."""
-        tokens = patchify(images, patch_size)
-        visible = gather_tokens(tokens, self.token_mask.ids_keep).flatten(0, 1)
-        return unpatchify(visible[:, None], (1, 1), patch_size)
+        ids = self.token_mask.ids_keep
+        return gather_patches(images, ids, patch_size).flatten(0, 1)
 
     def mixer(self, scale: int) -> TokenMixer:
         """The depthwise convolution of a stage with ``scale**2`` cells a token."""
-        cells = visible_cells(self.token_mask, self.grid, scale)
-        rows, cols = self.grid
-        size = (len(self.token_mask.mask), rows * scale, cols * scale)
-        return lambda conv, x: conv_on_cells(conv, x, cells, size)
+        neighbours = neighbour_rows(self.token_mask, self.grid, scale, margin=2)
+        return lambda conv, x: conv_on_cells(conv, x, neighbours)
 
     def visible_tokens(self, maps: Tensor) -> Tensor:
         """``(B * K, D, 1, 1)`` -> ``(B, K, D)``."""

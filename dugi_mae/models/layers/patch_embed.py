@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dugi_mae.ops import gather_tokens, patchify
+from dugi_mae.ops import gather_patches
 
 from .norm import LayerNorm2d
 from .patch_conv import PatchConv
@@ -58,9 +58,7 @@ class TokenEmbed(nn.Module):
         Returns:
             ``(B, L, D)`` in raster order, or ``(B, K, D)`` in the order of ``ids``.
         """
-        pixels = patchify(images, self.proj.kernel_size[0])
-        if ids is not None:
-            pixels = gather_tokens(pixels, ids)
-        # The channel is the fastest index within a token of pixels.
-        weight = self.proj.weight.permute(0, 2, 3, 1).flatten(1)
-        return F.linear(pixels, weight, self.proj.bias)
+        if ids is None:
+            return self.proj(images).flatten(2).transpose(1, 2)
+        pixels = gather_patches(images, ids, self.proj.kernel_size[0]).flatten(2)
+        return F.linear(pixels, self.proj.weight.flatten(1), self.proj.bias)
