@@ -12,6 +12,7 @@ from dugi_mae.checkpoints.io import check_checkpoint
 from dugi_mae.cli import add_common_arguments, build_runner, load_config, run_cli
 from dugi_mae.errors import DuGIError
 from dugi_mae.mm.config_errors import config_errors
+from dugi_mae.mm.cpu_amp import has_bfloat16
 
 
 def parse_args() -> argparse.Namespace:
@@ -40,22 +41,25 @@ def parse_args() -> argparse.Namespace:
 
 
 def enable_amp(config: Config) -> None:
-    """Switch a config to mixed precision.
+    """Switch a config to mixed precision: float16 on a GPU, bfloat16 on a CPU.
 
     Raises:
-        DuGIError: Where no accelerator is found, or another wrapper is configured.
+        DuGIError: Where neither can do it, or another wrapper is configured.
     """
-    if not torch.cuda.is_available():
+    gpu = torch.cuda.is_available()
+    if not gpu and not has_bfloat16():
         raise DuGIError(
-            '--amp needs a GPU and none was found: leave --amp out to train in fp32'
+            '--amp needs a GPU or a CPU with AMX or AVX512-BF16 and neither was found: '
+            'leave --amp out to train in fp32'
         )
-    wrapper = config.optim_wrapper
+    wrapper, kind = config.optim_wrapper, 'Amp' if gpu else 'CpuAmp'
     if wrapper.get('type', 'OptimWrapper') not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise DuGIError(
             f'--amp does not go with optim_wrapper.type={wrapper.type}: leave one out'
         )
-    wrapper.type = 'AmpOptimWrapper'
-    wrapper.setdefault('loss_scale', 'dynamic')
+    wrapper.type = f'{kind}OptimWrapper'
+    if gpu:
+        wrapper.setdefault('loss_scale', 'dynamic')
 
 
 def main() -> None:

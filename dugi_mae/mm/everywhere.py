@@ -1,6 +1,7 @@
 """Registers what configs of every host find: encoders, hooks, transforms, metrics."""
 
 from . import (
+    cpu_amp,
     file_backends,
     hooks,
     layer_decay,
@@ -14,12 +15,13 @@ from .pretrained import DuGIPretrained
 
 __all__ = [
     'DuGIPretrained',
+    'cpu_amp',
     'file_backends',
     'hooks',
     'layer_decay',
-    'param_groups',
     'mae_vit',
     'metrics',
     'models',
+    'param_groups',
     'transforms',
 ]
