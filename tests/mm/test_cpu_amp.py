@@ -29,9 +29,10 @@ def test_a_step_is_that_of_float32():
     torch.testing.assert_close(*moved, rtol=0.05, atol=1e-3)
 
 
-@pytest.mark.parametrize(
-    'name', ['_is_amx_tile_supported', '_is_avx512_bf16_supported']
-)
+NAMES = ['_is_amx_tile_supported', '_is_avx512_bf16_supported']
+
+
+@pytest.mark.parametrize('name', NAMES)
 def test_processors_are_told_apart(monkeypatch, name):
     """Either instruction set will do; torch without these functions has neither."""
     for known in NAMES:
