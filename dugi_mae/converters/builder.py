@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from dugi_mae.converters.files import link_folder, remove_files
 from dugi_mae.converters.splits import RECORD, SPLITS
 from dugi_mae.errors import DuGIError
@@ -78,8 +76,8 @@ class CocoBuilder:
             if item.box is None:
                 self.notes['objects without a box left out'] += 1
                 continue
-            x1, x2 = np.clip(sorted(item.box[::2]), 0, width).tolist()
-            y1, y2 = np.clip(sorted(item.box[1::2]), 0, height).tolist()
+            x1, x2 = (min(max(x, 0), width) for x in sorted(item.box[::2]))
+            y1, y2 = (min(max(y, 0), height) for y in sorted(item.box[1::2]))
             if x1 == x2 or y1 == y2:
                 self.notes['boxes without area in the image left out'] += 1
                 continue

@@ -51,7 +51,7 @@ def to_grey(image: ndarray, path: str = 'image', channel: int | None = None) -> 
         channel: Take this channel, in the order above, instead.
 
     Returns:
-        ``(H, W)``, dtype kept (float32 if it was neither 8-bit, 16-bit nor float).
+        ``(H, W)``; colour of other than 8 and 16 bits becomes float32.
     """
     if image.ndim == 2:
         image = image[..., None]
