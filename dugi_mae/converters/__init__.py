@@ -67,9 +67,8 @@ def convert(name: str, source: Path, out: Path, **options) -> list[str]:
             ``out`` cannot be written to.
     """
     function, written, archives = CONVERTERS[name]
-    root = open_release(source, out, written, archives)
     try:
-        return function(root, out, **options)
+        return function(open_release(source, out, written, archives), out, **options)
     except OSError as error:
         raise DuGIError(
             f'{error.filename2 or error.filename} cannot be used ({error.strerror}): '
