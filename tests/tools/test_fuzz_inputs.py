@@ -19,7 +19,7 @@ FOLDER = Path(__file__).resolve().parents[2] / 'tools/dev'
 @pytest.mark.slow
 def test_no_damage_hurts():
     """Every case of all six categories ends in success or in a named refusal."""
-    command = [sys.executable, FOLDER / 'fuzz_inputs.py', '--cases', '180']
+    command = [sys.executable, FOLDER / 'fuzz_inputs.py', '--cases', '60']
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert not done.returncode, done.stdout + done.stderr
     rows = re.findall(r'^(\w+) +(\d+) +(\d+) +(\d+) +(\d+)$', done.stdout, re.M)
