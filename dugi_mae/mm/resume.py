@@ -77,7 +77,9 @@ def find_checkpoint(folder: str | Path) -> str | None:
     note = folder / 'last_checkpoint'
     last = None
     if note.is_file():
-        last = folder / Path(note.read_text(errors='replace').strip()).name
+        # A damaged note may have several lines, messages have one.
+        text = ' '.join(note.read_text(errors='replace').split())
+        last = folder / Path(text).name
     found = [path for path in folder.glob('*.pth') if _NAME.fullmatch(path.name)]
     found.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
     if last is None and not found:
