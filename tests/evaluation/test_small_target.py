@@ -300,37 +300,6 @@ def test_exactly_three_pixels_is_a_miss(shift, hit, start):
     assert small_target_scores([prediction], [label])['Pd'] == hit
 
 
-def test_equal_areas():
-    """By area value a false alarm as large as a hit vanishes, per image only."""
-    label = blank((2, 2), (2, 3))
-    equal, other = [(10, 10), (10, 11)], [(14, 2), (14, 3), (14, 4)]
-    prediction = label | blank(*equal, *other)
-    images = ([prediction, blank(*equal)], [label, blank()])
-    by_component = small_target_scores(*images)
-    by_area = small_target_scores(*images, fa_match='area')
-    assert by_component['Fa'] == (2 + 3 + 2) / (2 * label.size)
-    assert by_area['Fa'] == (3 + 2) / (2 * label.size)
-    assert {**by_area, 'Fa': 0} == {**by_component, 'Fa': 0}
-
-
-@pytest.mark.parametrize(
-    ('empty', 'expected'), [('skip', 0.5), ('one', 0.75), ('zero', 0.25)]
-)
-def test_empty_image(empty, expected):
-    """An image without target and response enters nIoU as asked, and Fa always."""
-    label, half = blank((4, 4), (4, 5)), blank((4, 4))
-    far = blank((4, 4), (12, 20))
-    scores = small_target_scores([half, blank()], [label, blank()], empty=empty)
-    assert scores['nIoU'] == expected
-    assert scores['IoU'] == 0.5
-    scores = small_target_scores([far, blank()], [label, blank()], empty=empty)
-    assert scores['Fa'] == 1 / (2 * label.size)
-    # A false alarm in a background image has an IoU of 0, whatever ``empty`` is.
-    scores = small_target_scores([blank((3, 3))], [blank()], empty=empty)
-    assert scores['nIoU'] == scores['IoU'] == 0
-    assert scores['Fa'] == 1 / blank().size
-
-
 def test_no_target_in_the_set():
     """What cannot be counted is nan, never 0 or 1."""
     scores = small_target_scores([blank()], [blank()], [np.zeros((16, 24))])

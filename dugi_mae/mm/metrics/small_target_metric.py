@@ -144,16 +144,11 @@ class SmallTargetMetric(BaseMetric):
         )
 
     def _check_decision(self, decision: Tensor, score: Tensor, name: str) -> None:
-        """Raise if the predicted mask does not follow from the probabilities.
-
-        The head may have another threshold, and mmseg's test-time augmentation leaves
-        the probabilities of the last view beside the decision of all.
-        """
+        """Raise if the predicted mask does not follow from the probabilities."""
         decision = decision.reshape(score.shape).cpu() == 1
         clear = (score - self.threshold).abs() > 1e-3
         if (clear & (decision != (score > self.threshold))).any():
             raise DuGIError(
                 f'{name}: pred_sem_seg is not seg_logits > {self.threshold}: set the '
-                "metric's threshold to that of the decode head; for test-time "
-                'augmentation use SmallTargetTTAModel'
+                "metric's threshold to that of the decode head, and leave out --tta"
             )

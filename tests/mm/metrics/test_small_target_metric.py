@@ -226,12 +226,6 @@ def test_bad_samples(key, data, message):
     assert '\n' not in str(caught.value)
 
 
-def test_another_threshold_than_the_heads():
-    """Decisions that do not follow from the metric's threshold are refused."""
-    with pytest.raises(DuGIError, match="metric's threshold.*decode head"):
-        SmallTargetMetric().process({}, [make_sample(*random_pair(), threshold=0.1)])
-
-
 def test_raw_logits_are_no_probabilities():
     """One channel that is not a probability is refused, not clipped."""
     logits, label = random_pair()
