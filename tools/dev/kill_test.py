@@ -1,6 +1,7 @@
-"""Kill a toy training with SIGKILL again and again; compare it with one left alone.
+"""Kill a toy training again and again; compare it with one left alone.
 
-Half of the kills aim at the writing of a checkpoint, the others come at random moments.
+Of three kills one aims at the writing of a checkpoint and one comes at a random moment,
+both with SIGKILL; the third is SIGTERM, which the training answers by saving.
 After each the run is resumed. In the end weights, optimizer and every loss must be
 bit-equal to those of the uninterrupted run. Children are forked from a process that has
 imported everything, so that a start costs no import. Needs Linux and no GPU.
@@ -40,6 +41,7 @@ CONFIG = (
 )
 ARCH = dict(_delete_=True, embed_dims=(64, 96, 128), depths=(1, 1, 2), num_heads=4)
 ITERS_PER_EPOCH = 4
+WAYS = ('in a write', 'by SIGTERM', 'at random')
 #: What of the config the runner is built from.
 RUNNER_PARTS = (
     *('model', 'work_dir', 'train_dataloader', 'train_cfg', 'optim_wrapper'),
@@ -157,8 +159,9 @@ def finish(config: Config) -> None:
         sys.exit(Path(config.work_dir, 'output.log').read_text())
 
 
-def kill(child: int, folder: Path, in_write: bool, chance: random.Random) -> None:
-    """Wait for the moment and kill."""
+def kill(child: int, folder: Path, way: str, chance: random.Random) -> None:
+    """Wait for the moment and kill in one of :data:`WAYS`."""
+    in_write = way == 'in a write'
     # A write is awaited after some progress, else nothing would ever be saved.
     wanted = len(read_record(folder)) + chance.randrange(1, 2 * ITERS_PER_EPOCH)
     while len(read_record(folder)) < wanted:
@@ -171,7 +174,7 @@ def kill(child: int, folder: Path, in_write: bool, chance: random.Random) -> Non
         check_running(child)
     time.sleep(chance.uniform(0, 0.002 if in_write else 0.1))
     check_running(child)
-    os.killpg(child, signal.SIGKILL)
+    os.killpg(child, signal.SIGTERM if way == 'by SIGTERM' else signal.SIGKILL)
     os.waitpid(child, 0)
 
 
@@ -208,11 +211,14 @@ def main() -> None:
         alone, killed = folder / 'alone', folder / 'killed'
         finish(toy_config(alone, data, args))
         in_write, config = 0, toy_config(killed, data, args)
-        for number in tqdm(range(args.kills), 'kills'):
-            kill(start(config), killed, number % 2 == 0, chance)
+        ways = [WAYS[number % len(WAYS)] for number in range(args.kills)]
+        for way in tqdm(ways, 'kills'):
+            kill(start(config), killed, way, chance)
             in_write += bool(unfinished(killed))
         finish(config)
-        print(f'kills: {args.kills}, of which inside a checkpoint write: {in_write}')
+        told = ways.count('by SIGTERM')
+        print(f'kills: {args.kills}, of which by SIGTERM: {told}')
+        print(f'kills inside a checkpoint write: {in_write}')
         print(f'resumes: {args.kills}')
         compare(alone, killed)
 
