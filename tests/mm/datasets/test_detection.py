@@ -273,15 +273,15 @@ def test_metric_reads_where_the_data_set_does(tmp_path, coco, monkeypatch):
     class Remote(LocalBackend):
         @contextlib.contextmanager
         def get_local_path(self, filepath):
-            yield str(filepath).replace('far://', f'{path.parent}/')
+            yield str(filepath).replace('afar://', f'{path.parent}/')
 
         def exists(self, filepath):
-            return filepath == 'far://train.json'
+            return filepath == 'afar://train.json'
 
-    monkeypatch.setitem(backends, 'far', Remote)
-    far = dict(backend='far')
+    monkeypatch.setitem(backends, 'afar', Remote)
+    afar = dict(backend='afar')
     metric = score(
-        'InfraredCocoMetric', build(tmp_path), 'far://train.json', backend_args=far
+        'InfraredCocoMetric', build(tmp_path), 'afar://train.json', backend_args=afar
     )
     assert metric['coco/bbox_mAP'] == 1
 
