@@ -12,11 +12,9 @@ from .mm import everywhere, small_target
 from .mm.datasets.label_map import LabelMapDataset
 from .mm.datasets.segmentation import MFNetDataset, MSRSDataset, SODADataset
 from .mm.datasets.sirst import SIRSTDataset
-from .mm.metrics.class_iou_metric import ClassIoUMetric
 from .mm.transforms.target_mask import LoadTargetMask
 
 __all__ = [
-    'ClassIoUMetric',
     'LabelMapDataset',
     'LoadTargetMask',
     'MFNetDataset',

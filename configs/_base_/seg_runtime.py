@@ -10,7 +10,7 @@ default_hooks = dict(
 )
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(
-    type='SegLocalVisualizer', vis_backends=vis_backends, name='visualizer'
+    type='SegLocalVisualizer', vis_backends=vis_backends, name='visualizer', alpha=0.4
 )
 log_processor = dict(by_epoch=False)
 tta_model = dict(type='SegTTAModel')
