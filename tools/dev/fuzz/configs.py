@@ -72,9 +72,9 @@ def try_model(config: Config) -> None:
     """Build a model and let it see an image: what builds must run."""
     torch.manual_seed(0)
     model = build_from_config(config).eval()
-    if isinstance(model, nn.Sequential):  # of a list in place of a dict
+    backbone = getattr(model, 'backbone', None)
+    if not hasattr(backbone, 'pos_grid'):  # a list in place of a dict, or no encoder
         return
-    backbone = model.backbone
     side = min(16 * backbone.pos_grid[0], 256)
     images = torch.randn(2, backbone.patch_embed1.proj.in_channels, side, side)
     with torch.no_grad():
