@@ -221,7 +221,7 @@ def _fill(name: str, cfg: dict, derived: dict, defaults: dict) -> dict:
     for key, value in derived.items():
         if key in cfg and cfg[key] != value:
             raise DuGIError(
-                f'model.{name}.{key}={cfg[key]}, but the backbone has {value}: leave '
+                f'model.{name}.{key}={cfg[key]!r}, but the backbone has {value}: leave '
                 f'model.{name}.{key} out, it follows from the backbone'
             )
     return {k: v for k, v in (defaults | derived).items() if k in arguments} | cfg

@@ -134,7 +134,8 @@ class SmallTargetNet(ImageInput):
         in_channels: int = 1,
     ) -> None:
         super().__init__()
-        if len(feature_channels) not in (0, 4) or len(widths) != 5:
+        right = len(feature_channels) in (0, 4) and len(widths) == 5
+        if not right or min(widths) < 1:
             raise DuGIError(
                 f'feature_channels={list(feature_channels)}, widths={list(widths)}: '
                 'give the channels of F1 to F4 or none, and five widths'

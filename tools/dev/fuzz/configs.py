@@ -78,7 +78,7 @@ def try_model(config: Config) -> None:
     side = min(16 * backbone.pos_grid[0], 256)
     images = torch.randn(2, backbone.patch_embed1.proj.in_channels, side, side)
     with torch.no_grad():
-        if config.default_scope == 'mmseg':
+        if config.get('default_scope') == 'mmseg':
             logits = model.decode_head(model.extract_feat(images))
             small_target_losses(logits, torch.zeros(2, 1, *logits.shape[2:]))
         else:
