@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dugi_mae.errors import DuGIError
 from dugi_mae.models.image_input import ImageInput
-from dugi_mae.ops import TokenMask, grid_mask, patch_grid
+from dugi_mae.ops import TokenMask, grid_mask, patch_grid, unpatchify
 
 
 class Reconstruction(NamedTuple):
@@ -135,7 +135,7 @@ class MaskedAutoencoder(ImageInput):
         pred, token_mask = self.predict_tokens(images)
         grid = patch_grid(images, self.head.patch_size)
         pixels = self.head.to_pixels(pred.float(), images.float())
-        prediction = self.head.unpatchify(pixels, grid)
+        prediction = unpatchify(pixels, grid, self.head.patch_size)
         visible = grid_mask(token_mask, grid, self.head.patch_size)
         composite = images * visible + prediction * (1 - visible)
         return Reconstruction(images, prediction, composite, visible, token_mask)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dugi_mae.errors import DuGIError
-from dugi_mae.ops import gather_patches, patchify, unpatchify
+from dugi_mae.ops import gather_patches, patchify
 
 
 class MaskedPixelHead(nn.Module):
@@ -51,8 +50,8 @@ class MaskedPixelHead(nn.Module):
             tokens = patches.movedim(2, -1).flatten(2)
         if not self.norm_pix:
             return tokens
-        mean, var = tokens.mean(-1, keepdim=True), tokens.var(-1, keepdim=True)
-        return (tokens - mean) / (var + 1e-6) ** 0.5
+        mean, std = _statistics(tokens)
+        return (tokens - mean) / std
 
     def loss(self, pred: Tensor, images: Tensor, mask: Tensor) -> Tensor:
         """Mean loss over the masked tokens.
@@ -88,22 +87,6 @@ class MaskedPixelHead(nn.Module):
         error = F.mse_loss(pred, target, reduction='none').mean(dim=-1)
         return (error * mask).sum() / mask.sum()
 
-    def unpatchify(self, tokens: Tensor, grid: tuple[int, int] | None = None) -> Tensor:
-        """``(B, L, P * P * C)`` -> ``(B, C, H, W)``.
-
-        Args:
-            tokens: Tokens of pixels.
-            grid: Rows and columns; ``None`` takes a square.
-        """
-        if grid is None:
-            side = math.isqrt(tokens.shape[1])
-            if side**2 != tokens.shape[1]:
-                raise DuGIError(
-                    f'{tokens.shape[1]} tokens are no square: give grid=(rows, columns)'
-                )
-            grid = (side, side)
-        return unpatchify(tokens, grid, self.patch_size)
-
     def to_pixels(self, pred: Tensor, images: Tensor) -> Tensor:
         """Undo the normalization of the target.
 
@@ -116,6 +99,11 @@ class MaskedPixelHead(nn.Module):
         """
         if not self.norm_pix:
             return pred
-        tokens = patchify(images, self.patch_size)
-        mean, var = tokens.mean(-1, keepdim=True), tokens.var(-1, keepdim=True)
-        return pred * (var + 1e-6).sqrt() + mean
+        mean, std = _statistics(patchify(images, self.patch_size))
+        return pred * std + mean
+
+
+def _statistics(tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of every token's pixels."""
+    std = (tokens.var(-1, keepdim=True) + 1e-6) ** 0.5
+    return tokens.mean(-1, keepdim=True), std

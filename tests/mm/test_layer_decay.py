@@ -1,206 +1,194 @@
-"""Layer-wise learning-rate decay on real hosts' models."""
+"""Layer-wise learning-rate decay on the hosts' models that our configs describe."""
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
+
 import pytest
-import torch
-from mmengine.config import ConfigDict
+import toys
+from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import DefaultScope
+from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
-import dugi_mae.mmpretrain  # noqa: F401  registers the encoder
 from dugi_mae.errors import DuGIError
 from dugi_mae.mm.layer_decay import LayerDecayOptimWrapperConstructor
-from dugi_mae.models import ConvViT
 
-ARCH = dict(embed_dims=(8, 12, 16), depths=(1, 2, 3), num_heads=2)
-LR, DECAY = 1e-2, 0.05
-
-
-@pytest.fixture(scope='module')
-def segmentor():
-    """An mmseg EncoderDecoder with our toy encoder."""
-    registry = pytest.importorskip('mmseg.registry').MODELS
-    config = dict(
-        type='EncoderDecoder',
-        backbone=dict(type='mmpretrain.ConvViT', arch=ARCH, img_size=64),
-        decode_head=dict(
-            type='FCNHead',
-            in_channels=16,
-            in_index=2,
-            channels=8,
-            num_convs=1,
-            num_classes=2,
-            norm_cfg=dict(type='BN'),
-            align_corners=False,
-        ),
-        train_cfg=dict(),
-        test_cfg=dict(mode='whole'),
-    )
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        return registry.build(ConfigDict(config))
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+BLOCKS = 6
+#: Config -> class of its model.
+KINDS = {
+    'detection/cascade-rcnn_dugi-mae-base_fpn_m3fd-inf': 'CascadeRCNN',
+    'detection/rtmdet_dugi-mae-tiny_hit-uav': 'RTMDet',
+    'detection/faster-rcnn_mae-vit-base_fpn_m3fd-inf': 'FasterRCNN',
+    'segmentation/upernet_dugi-mae-base_msrs': 'EncoderDecoder',
+    'small_target/irstd_dugi-mae-tiny_sirst': 'SmallTargetSegmentor',
+}
+VIT = [name for name in KINDS if 'mae-vit' in name]
+UPERNET = [name for name in KINDS if 'upernet' in name]
+OPTIMIZER = dict(optimizer=dict(type='AdamW', lr=0.1, weight_decay=0.05))
+NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
 
 
-def groups(model: nn.Module, scope: str = 'mmseg', **paramwise) -> dict:
-    """Build the way a runner does; parameter name -> its settings."""
-    config = ConfigDict(
-        type='OptimWrapper',
-        optimizer=dict(type='AdamW', lr=LR, weight_decay=DECAY),
-        constructor='LayerDecayOptimWrapperConstructor',
-        paramwise_cfg=paramwise,
-    )
+@pytest.fixture(scope='module', params=KINDS)
+def built(request) -> tuple[Config, nn.Module, str]:
+    """Config, its model with six thin blocks, and what these are called."""
+    config = Config.fromfile(CONFIGS / f'{request.param}.py')
+    scope, model = config.default_scope, config.model
+    pytest.importorskip(scope)
+    toys.shrink(model, toys.shrink_backbone(model))
+    is_vit = 'ConvViT' not in model.backbone.type
+    deep = dict(num_layers=BLOCKS) if is_vit else dict(depths=(1, 2, BLOCKS))
+    model.backbone.arch = dict(toys.VIT if is_vit else toys.ARCH, **deep)
     with DefaultScope.overwrite_default_scope(scope):
-        wrapper = build_optim_wrapper(model, config)
+        model = MODELS.build(model)
+    assert type(model).__name__ == KINDS[request.param]
+    return config, model, 'layers' if is_vit else 'blocks3'
+
+
+def groups(config: Config, model: nn.Module, **paramwise) -> dict[str, dict]:
+    """Group of each parameter as a runner builds them from the config.
+
+    Every trainable parameter is asserted to be in one group, and no other in any.
+    """
+    settings = config.optim_wrapper.to_dict()
+    settings['paramwise_cfg'] |= {'custom_keys': {}, **paramwise}
+    with DefaultScope.overwrite_default_scope(config.default_scope):
+        wrapper = build_optim_wrapper(model, settings)
     names = {id(p): name for name, p in model.named_parameters()}
-    result = {}
-    for group in wrapper.optimizer.param_groups:
-        for p in group['params']:
-            assert names[id(p)] not in result
-            result[names[id(p)]] = group
-    return result
+    found = [(id(p), g) for g in wrapper.optimizer.param_groups for p in g['params']]
+    trained = [id(p) for p in model.parameters() if p.requires_grad]
+    assert Counter(key for key, _ in found) == Counter(trained)
+    return {names[key]: group for key, group in found}
 
 
-def level_of(name: str) -> int:
-    """MCMAE's levels: stem and conv stages 0, ``blocks3.i`` i + 1, the rest last."""
-    name = name.removeprefix('module.')
-    if name.startswith('backbone.blocks3.'):
-        return int(name.split('.')[2]) + 1
-    return 0 if name.startswith('backbone.') else 4
+def depth_of(name: str, blocks: str) -> int:
+    """How far from the image: 0 before the blocks, ``BLOCKS`` + 1 behind them."""
+    if name.startswith(f'backbone.{blocks}.'):
+        return 1 + int(name.split('.')[2])
+    early = ('patch_embed', 'pos_embed', 'cls_token', 'blocks1.', 'blocks2.')
+    if name.removeprefix('backbone.').startswith(early):
+        return 0
+    return BLOCKS + 1
 
 
-@pytest.mark.parametrize('rate', [0.75, 0.5, 1.0])
-def test_learning_rates_by_level(segmentor, rate):
-    """Each parameter's rate is ``lr * rate ** (last - level)``; heads keep it all."""
-    found = groups(segmentor, layer_decay_rate=rate)
-    trained = {n for n, p in segmentor.named_parameters() if p.requires_grad}
-    assert trained <= set(found)
-    for name in trained:
-        want = LR * rate ** (4 - level_of(name))
-        assert found[name]['lr'] == pytest.approx(want), name
-        assert found[name]['lr_scale'] == pytest.approx(want / LR)
-    head = [n for n in trained if n.startswith('decode_head.')]
-    assert head
-    assert all(found[n]['lr'] == LR for n in head)
+def test_rates_grow_with_depth(built):
+    """``lr * rate ** (levels behind)``; heads and neck keep all."""
+    config, model, blocks = built
+    rate = config.optim_wrapper.paramwise_cfg.layer_decay_rate
+    lr = config.optim_wrapper.optimizer.lr
+    assert rate < 1
+    depths, full = set(), set()
+    for name, group in groups(config, model).items():
+        depth = depth_of(name, blocks)
+        depths.add(depth)
+        assert group['lr'] == pytest.approx(lr * rate ** (BLOCKS + 1 - depth)), name
+        if not name.startswith('backbone.'):
+            assert group['lr'] == lr, name
+            full.add(name.split('.')[0])
+    assert depths == set(range(BLOCKS + 2))
+    parts = {part for part, _ in model.named_children()}
+    assert full == parts - {'backbone', 'data_preprocessor'}
 
 
-def test_a_trained_position_embedding_is_not_decayed():
-    """Even when positions are trained they are not pulled to zero."""
-    model = nn.Module()
-    model.backbone = ConvViT(ARCH, img_size=64)
-    model.backbone.pos_embed.requires_grad_()
-    group = groups(model, 'mmpretrain', layer_decay_rate=0.5)['backbone.pos_embed']
-    assert group['weight_decay'] == 0
-    assert group['lr'] == pytest.approx(LR * 0.5**4)
+def test_what_is_not_decayed(built):
+    """Norms, biases, positions and tokens have no weight decay; all kernels have."""
+    config, model, _ = built
+    decay = config.optim_wrapper.optimizer.weight_decay
+    assert decay > 0
+    norms = {
+        f'{prefix}.{name}'
+        for prefix, module in model.named_modules()
+        if isinstance(module, NORMS)
+        for name, _ in module.named_parameters(recurse=False)
+    }
+    free = ('bias', 'pos_embed', 'cls_token', 'rel_pos_bias')
+    seen = Counter()
+    for name, group in groups(config, model).items():
+        last = name.rsplit('.', 1)[-1]
+        kind = 'norm' if name in norms else last if last in free else 'kernel'
+        seen[kind] += 1
+        assert group['weight_decay'] == (decay if kind == 'kernel' else 0), name
+    assert min(seen['norm'], seen['bias'], seen['kernel']) > 10
+    # Six blocks, half of them global: a bias in each of the other three.
+    assert seen['rel_pos_bias'] == 3 * config.model.backbone.get('rel_pos_bias', False)
+    vit = 'ConvViT' not in config.model.backbone.type
+    assert (seen['pos_embed'], seen['cls_token']) == (vit, vit)
 
 
-@pytest.mark.parametrize(
-    ('settings', 'decay'), [(dict(lr_mult=0.1), 0), (dict(decay_mult=2.0), 2 * DECAY)]
-)
-def test_a_short_key_reaches_positions(segmentor, settings, decay):
+def test_custom_keys_are_honoured(built):
+    """They multiply the scales of what they match, and touch nothing else."""
+    config, model, blocks = built
+    decay = config.optim_wrapper.optimizer.weight_decay
+    heads = ('roi_head', 'bbox_head', 'decode_head')
+    head = next(part for part in heads if part in dict(model.named_children()))
+    block = f'backbone.{blocks}.4'
+    keys = {head: dict(lr_mult=10.0), block: dict(lr_mult=0.1, decay_mult=0.5)}
+    plain = groups(config, model)
+    for name, group in groups(config, model, custom_keys=keys).items():
+        mult, wanted = 1.0, plain[name]['weight_decay']
+        if block in name:
+            mult, wanted = 0.1, 0.5 * decay
+        elif head in name:
+            # As in mmengine: a key answers for decay too, by default with 1.
+            mult, wanted = 10.0, decay
+        assert group['lr'] == pytest.approx(mult * plain[name]['lr']), name
+        assert group['weight_decay'] == pytest.approx(wanted), name
+
+
+@pytest.mark.parametrize('built', VIT, indirect=True)
+def test_a_short_key_reaches_positions(built):
     """One shorter than ``pos_embed``: they follow it, undecayed unless it says so."""
-    segmentor.backbone.pos_embed.requires_grad_()
-    plain = groups(segmentor, layer_decay_rate=0.5)['backbone.pos_embed']
-    keyed = groups(segmentor, layer_decay_rate=0.5, custom_keys=dict(backbone=settings))
-    group = keyed['backbone.pos_embed']
-    assert group['lr'] == pytest.approx(settings.get('lr_mult', 1) * plain['lr'])
-    assert group['weight_decay'] == decay
+    config, model, _ = built
+    decay = config.optim_wrapper.optimizer.weight_decay
+    plain = groups(config, model)['backbone.pos_embed']
+    for key, wanted in ((dict(lr_mult=0.1), 0), (dict(decay_mult=2.0), 2 * decay)):
+        keyed = groups(config, model, custom_keys=dict(backbone=key))
+        group = keyed['backbone.pos_embed']
+        assert group['lr'] == pytest.approx(key.get('lr_mult', 1) * plain['lr'])
+        assert group['weight_decay'] == wanted
 
 
-def test_settings_of_the_config_win(segmentor):
-    """Decay of norms can be switched back on."""
-    found = groups(segmentor, layer_decay_rate=0.5, norm_decay_mult=1.0)
-    assert found['backbone.blocks3.0.norm1.weight']['weight_decay'] == DECAY
-    assert found['backbone.blocks3.0.attn.qkv.bias']['weight_decay'] == 0
+@pytest.mark.parametrize('built', UPERNET, indirect=True)
+def test_settings_of_the_config_win(built):
+    """Decay of norms can be switched back on, by itself."""
+    config, model, blocks = built
+    found = groups(config, model, norm_decay_mult=1.0)
+    decay = config.optim_wrapper.optimizer.weight_decay
+    assert found[f'backbone.{blocks}.0.norm1.weight']['weight_decay'] == decay
+    assert found[f'backbone.{blocks}.0.attn.qkv.bias']['weight_decay'] == 0
 
 
-def test_the_config_is_not_changed(segmentor):
-    """Building twice from one config gives the same groups."""
-    paramwise = dict(layer_decay_rate=0.5, custom_keys={'decode_head': dict(lr_mult=3)})
-    config = dict(optimizer=dict(type='AdamW', lr=LR, weight_decay=DECAY))
-    rates = []
-    for _ in range(2):
-        wrapper = LayerDecayOptimWrapperConstructor(config, paramwise)(segmentor)
-        rates.append([g['lr'] for g in wrapper.optimizer.param_groups])
-    assert rates[0] == rates[1]
-    assert set(paramwise['custom_keys']) == {'decode_head'}
-
-
-def test_a_wrapped_model_has_the_same_scales(segmentor):
+@pytest.mark.parametrize('built', UPERNET, indirect=True)
+def test_a_wrapped_model_has_the_same_scales(built):
     """Names behind a data-parallel wrapper's ``module.`` count alike."""
-
-    class Wrapped(nn.Module):
-        def __init__(self, module):
-            super().__init__()
-            self.module = module
-
-    plain = groups(segmentor, layer_decay_rate=0.5)
-    wrapped = groups(Wrapped(segmentor), layer_decay_rate=0.5)
-    assert {n.removeprefix('module.'): g['lr'] for n, g in wrapped.items()} == {
-        n: g['lr'] for n, g in plain.items()
-    }
+    config, model, _ = built
+    wrapper = nn.Module()
+    wrapper.module = model
+    wrapped = groups(config, wrapper)
+    for name, group in groups(config, model).items():
+        assert wrapped[f'module.{name}']['lr'] == group['lr']
 
 
-def test_a_step_moves_late_layers_more(segmentor):
-    """The rates reach the optimizer: equal gradients move level 0 the least."""
-    config = dict(optimizer=dict(type='SGD', lr=1.0, weight_decay=0.0))
-    wrapper = LayerDecayOptimWrapperConstructor(config, dict(layer_decay_rate=0.5))(
-        segmentor
-    )
-    names = {
-        'backbone.patch_embed1.proj.weight': 0.5**4,
-        'backbone.blocks3.2.mlp.fc1.weight': 0.5,
-        'decode_head.conv_seg.weight': 1.0,
-    }
-    params = dict(segmentor.named_parameters())
-    before = {n: params[n].detach().clone() for n in names}
-    for p in segmentor.parameters():
-        p.grad = torch.ones_like(p)
-    wrapper.step()
-    for name, scale in names.items():
-        moved = before[name] - params[name].detach()
-        torch.testing.assert_close(moved, torch.full_like(moved, scale))
-
-
-@pytest.mark.parametrize('with_backbone', [True, False])
-def test_a_backbone_without_levels_is_refused(with_backbone):
+def test_a_backbone_without_levels_is_refused():
     """A backbone that cannot tell its levels is named."""
     model = nn.Module()
-    if with_backbone:
-        model.backbone = nn.Conv2d(1, 1, 1)
-    with pytest.raises(DuGIError, match='has no get_layer_depth'):
-        groups(model, 'mmengine', layer_decay_rate=0.5)
+    model.backbone = nn.Conv2d(1, 1, 1)
+    make = LayerDecayOptimWrapperConstructor(OPTIMIZER, dict(layer_decay_rate=0.5))
+    with pytest.raises(DuGIError, match='Conv2d .* has no get_layer_depth'):
+        make(model)
 
 
-def test_levels_of_the_base_encoder():
-    """``get_layer_depth`` tells 13 levels for 11 attention blocks."""
-    backbone = ConvViT(dict(ARCH, depths=(1, 1, 11)), img_size=64)
-    for name, level in {
-        'backbone.pos_embed': 0,
-        'backbone.patch_embed4.weight': 0,
-        'backbone.blocks1.0.conv1.weight': 0,
-        'backbone.blocks2.0.attn.bias': 0,
-        'backbone.blocks3.0.attn.qkv.weight': 1,
-        'backbone.blocks3.10.mlp.fc2.bias': 11,
-        'backbone.norm.weight': 12,
-        'neck.conv.weight': 12,
-        'decode_head.blocks1.weight': 12,
-    }.items():
-        assert backbone.get_layer_depth(name, 'backbone.') == (level, 13), name
-    assert backbone.get_layer_depth('blocks3.4.norm1.bias', '') == (5, 13)
-
-
-@pytest.mark.parametrize('rate', [None, 0, 1.5, -0.5, float('nan')])
+@pytest.mark.parametrize('rate', [None, 0, 1.5, float('nan')])
 def test_a_missing_or_wrong_rate_is_refused(rate):
     """No silent default: the rate must be named and lie in (0, 1]."""
-    paramwise = {} if rate is None else dict(layer_decay_rate=rate)
-    optimizer = dict(type='AdamW', lr=LR, weight_decay=DECAY)
     with pytest.raises(DuGIError, match=f'layer_decay_rate={rate!r}: give a number'):
-        LayerDecayOptimWrapperConstructor(dict(optimizer=optimizer), paramwise)
+        LayerDecayOptimWrapperConstructor(OPTIMIZER, dict(layer_decay_rate=rate))
 
 
 def test_a_missing_learning_rate_is_named():
     """What is scaled cannot be told without it."""
-    config = dict(optimizer=dict(type='AdamW', weight_decay=DECAY))
+    config = dict(optimizer=dict(type='AdamW', weight_decay=0.05))
     with pytest.raises(DuGIError, match=r'optimizer\.lr is missing'):
         LayerDecayOptimWrapperConstructor(config, dict(layer_decay_rate=0.5))
