@@ -52,7 +52,7 @@ def test_every_image_is_drawn(browse, capsys):
         (
             'configs/small_target/irstd_dugi-mae-tiny_sirst.py',
             (),
-            'has no model.masking: .*host_tool.py browse_dataset',
+            'has no model.masking: .*browse_dataset',
         ),
         (PRETRAIN, ('--output-dir', f'{__file__}/sub'), 'sub cannot be'),
         (

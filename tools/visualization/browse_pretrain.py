@@ -41,8 +41,8 @@ def main() -> None:
     override(config, args.cfg_options)
     if 'masking' not in config.get('model', {}):
         raise DuGIError(
-            f'{args.config} has no model.masking: for other tasks use '
-            'tools/host_tool.py browse_dataset'
+            f"{args.config} has no model.masking: for other tasks use the host's "
+            'browse_dataset.py'
         )
     model = build_from_config(config).eval()
     folder = make_folder(args.output_dir)
