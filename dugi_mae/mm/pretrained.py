@@ -10,8 +10,8 @@ from mmengine.model import update_init_info
 from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import nn
 
-from dugi_mae.checkpoints.pretrained import STRICT, load_encoder
-from dugi_mae.errors import DuGIError, check_choice
+from dugi_mae.checkpoints.pretrained import load_encoder
+from dugi_mae.errors import DuGIError
 from dugi_mae.zoo import WEIGHTS, weights_path
 
 
@@ -42,7 +42,6 @@ class DuGIPretrained:
         strict: str = 'exact',
         sha256: str | None = None,
     ) -> None:
-        check_choice('strict', strict, STRICT)
         self.checkpoint = checkpoint
         self.strict = strict
         self.sha256 = sha256

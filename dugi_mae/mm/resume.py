@@ -23,21 +23,11 @@ INTERRUPTED = 'interrupted.pth'
 _NAME = re.compile(rf'(epoch|iter)_\d+\.pth|{re.escape(INTERRUPTED)}')
 
 
-def is_intact(path: str | Path) -> bool:
-    """Whether every byte of a checkpoint is as written, and all weights are finite.
+def check_intact(path: str | Path) -> None:
+    """Raise unless a run can continue from a checkpoint.
 
     Args:
         path: A file of ``torch.save`` in its format since torch 1.6.
-    """
-    try:
-        check_intact(path)
-    except DuGIError:
-        return False
-    return True
-
-
-def check_intact(path: str | Path) -> None:
-    """Raise unless a run can continue from a checkpoint.
 
     Raises:
         DuGIError: If a byte is not as it was written, the file cannot be read safely,

@@ -15,7 +15,6 @@ from dugi_mae.checkpoints.io import file_sha256, read_state_dict
 from dugi_mae.mm.model_hub import register_models
 
 NAME = 'dugi-mae_convvit-tiny_infrared-unlabeled'
-ARCH = dict(_delete_=True, embed_dims=(8, 12, 16), depths=(1, 1, 2), num_heads=2)
 
 
 @pytest.fixture(scope='module')
@@ -50,13 +49,6 @@ def test_only_models_with_weights_are_listed(metafiles):
     listed = [name for name in list_models() if 'dugi' in name or 'infmae' in name]
     assert listed == [m['Name'] for m in metafiles['configs/pretrain/metafile.yml']]
     assert listed == dugi_mae.list_models() == list_models('*dugi*') == [NAME]
-
-
-def test_get_model_by_name():
-    """A name of ours builds at another size by one argument."""
-    model = get_model(NAME, backbone=dict(arch=ARCH))
-    images = torch.randn(1, 3, 64, 64)
-    assert model.backbone(images, model.masking(images)).shape == (1, 4, 16)
 
 
 def test_published_weights(metafiles, repo_root, monkeypatch, tmp_path):

