@@ -6,12 +6,10 @@ import warnings
 
 import pytest
 import torch
-import toys
 from published import Published
 
 from dugi_mae import create_pretrainer
-from dugi_mae.checkpoints.convert import DROPPED, TARGETS, convert_state_dict
-from dugi_mae.checkpoints.pretrained import load_encoder
+from dugi_mae.checkpoints.convert import TARGETS, convert_state_dict
 from dugi_mae.checkpoints.published import describe, read_published
 from dugi_mae.errors import DuGIError
 from dugi_mae.models import (
@@ -35,17 +33,13 @@ VICTIMS = [
     'patch_embed1.proj.weight',
     'patch_embed2.proj.weight',
     'patch_embed3.norm.weight',
-    'patch_embed4.bias',
     'blocks1.0.attn.weight',
     'blocks2.1.mlp.fc1.bias',
     'blocks3.0.attn.qkv.weight',
-    'blocks3.1.norm2.bias',
 ]
-DECODER_VICTIMS = [
-    'norm.weight',
+PRETRAINING_VICTIMS = [
     'stage1_output_decode.weight',
     'decoder_embed.bias',
-    'decoder_norm.weight',
     'decoder_pred.weight',
     'decoder_pos_embed',
     'mask_token',
@@ -70,31 +64,20 @@ def convert(state: dict, target: str = 'backbone'):
         return convert_state_dict(state, target)
 
 
-@pytest.mark.parametrize('target', TARGETS)
 @pytest.mark.parametrize('kind', KINDS)
-def test_every_tensor_is_used_unchanged_or_dropped_for_a_reason(kind, target):
-    """The file is accounted for: mapped with its values, or on the target's list."""
-    state = published(kind)
-    result = convert(state, target)
-    assert result.source.kind == kind
-    assert set(result.mapped) | set(result.dropped) == set(state)
-    assert not set(result.mapped) & set(result.dropped)
-    assert set(result.dropped.values()) <= set(DROPPED[target])
-    for key, name in result.mapped.items():
-        assert torch.equal(result.state_dict[name], state[key]), key
-    assert {*result.mapped.values(), *result.fresh} == set(result.state_dict)
-
-
-@pytest.mark.parametrize('kind', KINDS)
-def test_what_is_dropped(kind):
+def test_every_tensor_is_used_unchanged_or_dropped(kind):
     """Fine-tuning leaves out pre-training's parts, pre-training foreign guidance."""
     state = published(kind)
-    only_pretraining = ('decoder', 'mask_token', 'stage', 'norm.', 'var_')
-    want = {k for k in state if k.startswith((*only_pretraining, 'patch_embed.'))}
-    assert set(convert(state).dropped) == want
-    want = {k for k in state if k.startswith('var_')}
-    assert set(convert(state, 'pretrain').dropped) == want
-    assert bool(want) == (kind == 'DuGI-MAE')
+    only_pretraining = 'decoder', 'mask_token', 'stage', 'norm.', 'patch_embed.'
+    unused = dict(backbone=(*only_pretraining, 'var_'), pretrain=('var_',))
+    for target in TARGETS:
+        result = convert(state, target)
+        assert result.source.kind == kind
+        assert set(result.dropped) == {k for k in state if k.startswith(unused[target])}
+        assert set(result.mapped) == set(state) - set(result.dropped)
+        for key, name in result.mapped.items():
+            assert torch.equal(result.state_dict[name], state[key]), key
+        assert {*result.mapped.values(), *result.fresh} == set(result.state_dict)
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -138,55 +121,23 @@ def test_named_archs_are_recognised(name):
     )
 
 
-@pytest.mark.parametrize('kind', KINDS)
-@torch.no_grad()
-def test_round_trip_gives_equal_features(tmp_path, kind):
-    """An encoder that went through a published file and back computes the same."""
-    arch = dict(toys.ARCH, depths=(1, 2, 2))
-    model, again = toys.stir(toys.conv_vit(arch=arch)), toys.conv_vit(arch=arch)
-    path = tmp_path / 'published.pth'
-    torch.save({'model': {**published(kind), **model.state_dict()}}, path)
-    result = convert(read_published(path))
-    torch.save(dict(state_dict=result.state_dict), tmp_path / 'ours.pth')
-    load_encoder(again, tmp_path / 'ours.pth')
-    images = torch.randn(2, 3, 48, 112)
-    for want, got in zip(model.eval()(images), again.eval()(images), strict=True):
-        assert torch.equal(want, got)
-
-
 @pytest.mark.parametrize('target', TARGETS)
-@pytest.mark.parametrize('kind', KINDS)
-@pytest.mark.parametrize(
-    'name', ['blocks3.0.norm3.weight', 'blocks4.0.norm1.bias', 'cls_token', 'head.bias']
-)
-def test_an_unknown_tensor_is_named(kind, target, name):
+@pytest.mark.parametrize('name', ['blocks3.0.norm3.weight', 'cls_token', 'head.bias'])
+def test_an_unknown_tensor_is_named(target, name):
     """Nothing unexpected is passed over."""
-    state = {**published(kind), name: torch.zeros(3)}
+    state = {**published('DuGI-MAE'), name: torch.zeros(3)}
     with pytest.raises(DuGIError, match=f'the file has {name}, which no rule maps'):
         convert(state, target)
 
 
-@pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('target', TARGETS)
-def test_a_missing_tensor_is_named(kind, target):
-    """One tensor short is an error, whichever it is; by its published name."""
-    victims = VICTIMS + (DECODER_VICTIMS if target == 'pretrain' else [])
-    if target == 'pretrain' and kind != 'MCMAE':
-        victims = [*victims, 'patch_embed.proj.weight']
-    complete = published(kind)
-    for name in victims:
-        state = {k: v for k, v in complete.items() if k != name}
+def test_a_missing_or_wrongly_shaped_tensor_is_named(target):
+    """By its published name, and told apart from a model of another size."""
+    state = published('InfMAE')
+    for name in VICTIMS + PRETRAINING_VICTIMS * (target == 'pretrain'):
+        less = {k: v for k, v in state.items() if k != name}
         with pytest.raises(DuGIError, match=f'the file lacks {name}: it is incomplete'):
-            convert(state, target)
-
-
-@pytest.mark.parametrize('kind', KINDS)
-@pytest.mark.parametrize('target', TARGETS)
-def test_a_wrong_shape_is_named(kind, target):
-    """One tensor of another shape is told apart from a model of another size."""
-    victims = VICTIMS + (DECODER_VICTIMS if target == 'pretrain' else [])
-    state = published(kind)
-    for name in victims:
+            convert(less, target)
         good = tuple(state[name].shape)
         for axis in {0, len(good) - 1}:
             bad = torch.cat([state[name]] * 2, dim=axis)
@@ -195,13 +146,6 @@ def test_a_wrong_shape_is_named(kind, target):
                 convert({**state, name: bad}, target)
             assert str(caught.value).count('instead of') == 1
             assert '\n' not in str(caught.value)
-
-
-def test_many_wrong_tensors_are_counted():
-    """A message names three and counts the rest."""
-    state = {k: v for k, v in published('MCMAE').items() if 'norm2' not in k}
-    with pytest.raises(DuGIError, match=r'lacks (\S+, ){2}\S+ and 7 more: it is'):
-        convert(state)
 
 
 def test_guidance_starts_fresh_with_a_warning():
@@ -272,7 +216,6 @@ def test_untrained_relative_positions_are_dropped_and_trained_ones_refused():
     [
         ({'blocks3.0.gamma_1': torch.ones(8)}, r'gamma_1 is \(8,\), expected \(16,\)'),
         ({'blocks3.0.gamma_3': torch.ones(16)}, 'has blocks3.0.gamma_3, which no rule'),
-        ({'blocks1.0.gamma_1': torch.ones(8)}, 'has blocks1.0.gamma_1, which no rule'),
     ],
 )
 def test_other_layer_scales_are_refused(change, match):
@@ -292,7 +235,6 @@ def test_a_fine_tuned_encoder_is_no_pretraining_model():
     [
         ('backbone.', 'neck.decoder_embed.weight', 'of dugi_mae already: use it as'),
         ('backbone.', 'decode_head.conv_seg.weight', "below 'backbone.'.*fine-tuned"),
-        ('backbone.bottom_up.', 'roi_heads.x', "below 'backbone.bottom_up.'"),
     ],
 )
 def test_full_models_are_told_apart(prefix, extra, match):
@@ -302,17 +244,10 @@ def test_full_models_are_told_apart(prefix, extra, match):
         convert({**state, extra: torch.zeros(1)})
 
 
-@pytest.mark.parametrize(
-    ('state', 'match'),
-    [
-        ({'conv1.weight': torch.zeros(2)}, 'is no MCMAE, .* it has no patch_embed1'),
-        ({'blocks.0.norm1.bias': torch.zeros(2)}, 'is no MCMAE, InfMAE or DuGI-MAE'),
-    ],
-)
-def test_other_models_are_refused(state, match):
-    """A ResNet or a plain ViT is not of this family."""
-    with pytest.raises(DuGIError, match=match):
-        convert(state)
+def test_other_models_are_refused():
+    """A ResNet, or an encoder that lacks a stage, is not of this family."""
+    with pytest.raises(DuGIError, match='is no MCMAE, .* it has no patch_embed1'):
+        convert({'conv1.weight': torch.zeros(2)})
     no_blocks = {k: v for k, v in published('MCMAE').items() if 'blocks2' not in k}
     with pytest.raises(DuGIError, match='it has no blocks2'):
         convert(no_blocks)
@@ -330,11 +265,3 @@ def test_published_files_are_read(tmp_path, key):
     state = {'a': torch.arange(3.0)}
     torch.save(state if key is None else {key: state, 'epoch': 3}, tmp_path / 'x.pth')
     assert torch.equal(read_published(tmp_path / 'x.pth')['a'], state['a'])
-
-
-@pytest.mark.parametrize('content', [{'model': {}}, {'epoch': 3}, {'model': 3}])
-def test_files_without_weights_are_refused(tmp_path, content):
-    """A file that holds no tensors is named."""
-    torch.save(content, tmp_path / 'x.pth')
-    with pytest.raises(DuGIError, match='x.pth holds no tensors'):
-        read_published(tmp_path / 'x.pth')

@@ -10,7 +10,6 @@ import zipfile
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from dugi_mae.checkpoints.io import (
@@ -36,7 +35,7 @@ def same(found: dict) -> bool:
 
 @pytest.mark.parametrize(
     'key',
-    [None, 'state_dict', 'model', 'ema_state_dict', 'model_ema', 'state_dict_ema'],
+    [None, 'state_dict', 'model', 'state_dict_ema'],
 )
 def test_tensors_are_found_under_the_usual_keys(tmp_path, key):
     """A bare dict, mmengine's ``state_dict``, MAE's ``model`` and averages alone."""
@@ -163,9 +162,7 @@ def test_damaged_files_are_named(tmp_path, damage, suffix):
     ('content', 'match'),
     [
         ([1, 2], 'holds no state dict'),
-        (torch.zeros(2), 'holds no state dict'),
         ({'epoch': 3}, 'holds no tensors'),
-        ({'state_dict': {}}, 'holds no tensors'),
         ({'a': torch.eye(2).to_sparse()}, "'a' is sparse.*dense"),
         ({'a': torch.zeros(1).expand(9)}, "'a' is .*expanded.*dense"),
         ({'a': torch.zeros(2, device='meta')}, 'dense tensors'),
@@ -201,14 +198,6 @@ def test_what_is_written_is_read(tmp_path, suffix):
     for name, value in content['state_dict'].items():
         assert torch.equal(value, state[name])
     assert [p.name for p in paths[0].parent.iterdir()] == [f'x.{suffix}']
-
-
-def test_safetensors_of_others_are_read(tmp_path):
-    """Their text is the ``meta``."""
-    save_file(STATE, tmp_path / 'x.safetensors', dict(format='pt'))
-    content = read_checkpoint(tmp_path / 'x.safetensors', torch.device('cpu'))
-    assert same(content['state_dict'])
-    assert content['meta'] == dict(format='pt')
 
 
 def test_a_header_that_asks_for_much_memory_is_refused(tmp_path):

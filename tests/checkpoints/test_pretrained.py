@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 from pathlib import Path
 
 import pytest
@@ -62,14 +61,9 @@ def assert_loaded(model: nn.Module, state: dict) -> None:
     [
         ('backbone.', 'state_dict'),
         ('', 'model'),
-        ('', None),
         ('backbone.', None),
-        ('module.backbone.', 'state_dict'),
-        ('_orig_mod.backbone.', 'state_dict'),
-        ('backbone._orig_mod.', 'state_dict'),
-        ('module._orig_mod.', 'model'),
         ('module.module.backbone.', 'ema_state_dict'),
-        ('module.backbone.', 'ema_state_dict'),
+        ('backbone._orig_mod.', 'state_dict'),
         ('', 'model_ema'),
     ],
 )
@@ -182,7 +176,6 @@ def test_a_tensor_that_does_not_fit_is_named(tmp_path, source, changed, match):
     [
         (dict(embed_dims=(8, 16, 16)), 'instead of.*wrong arch'),
         (dict(depths=(1, 1, 3)), r'lacks blocks3\.2.* and 9 more.*wrong arch'),
-        (dict(depths=(1, 1, 1)), r'has,.* blocks3\.1.*wrong arch'),
     ],
 )
 def test_another_arch_is_refused(tmp_path, source, arch, match):
@@ -197,7 +190,6 @@ def test_another_arch_is_refused(tmp_path, source, arch, match):
     ('prefix', 'cause'),
     [
         ('encoder.', "wrong prefix: .* below 'encoder.'"),
-        ('model.backbone.', "wrong prefix: .* below 'model.backbone.'"),
         ('x', 'another network'),
     ],
 )
@@ -288,17 +280,3 @@ def test_layer_scale_of_a_published_file_is_folded(tmp_path, source):
     state['blocks3.0.gamma_1'] = torch.ones(3)
     with pytest.raises(DuGIError, match=r'x.pth: blocks3.0.gamma_1 is \(3,\)'):
         load(save(path, state, '', 'model'))
-
-
-def test_bad_files_are_named_and_run_nothing(tmp_path, source):
-    """A path that leads nowhere, a damaged file, and a hostile one."""
-    with pytest.raises(DuGIError, match='nowhere.pth does not exist'):
-        load(tmp_path / 'nowhere.pth')
-    (tmp_path / 'bad.pth').write_bytes(b'PK not a zip')
-    with pytest.raises(DuGIError, match='bad.pth cannot be read safely'):
-        load(tmp_path / 'bad.pth')
-    payload = toys.Payload(os.mkdir, str(tmp_path / 'it_ran'))
-    path = save(tmp_path / 'evil.pth', source.state_dict() | dict(evil=payload))
-    with pytest.raises(DuGIError, match='evil.pth cannot be read safely'):
-        load(path)
-    assert not (tmp_path / 'it_ran').exists()

@@ -19,7 +19,7 @@ MASKINGS = {
 @pytest.mark.parametrize('amp', [False, True])
 @pytest.mark.parametrize('norm_pix', [False, True])
 @pytest.mark.parametrize('masking', MASKINGS)
-@pytest.mark.parametrize('value', [0, 90, 255])
+@pytest.mark.parametrize('value', [0, 90])
 def test_a_flat_image_is_harmless(value, masking, norm_pix, amp):
     """Mask of the designed size, the same every time; finite loss, filter, gradients.
 

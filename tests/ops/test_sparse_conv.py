@@ -81,16 +81,3 @@ def test_conv_on_cells_equals_the_zeroed_dense_conv(grid, scale, bias):
     pairs = zip([got, *found], [cut(want), cut(dense_grad), *wanted], strict=True)
     for value, expected in pairs:
         torch.testing.assert_close(value, expected, rtol=1e-5, atol=1e-5)
-
-
-def test_conv_on_cells_does_not_mix_images():
-    """The first image's result does not change with the second's pixels."""
-    conv = nn.Conv2d(2, 2, 5, padding=2, groups=2)
-    token_mask = make_token_mask(torch.tensor([[0, 3], [2, 3]]), 4)
-    neighbours = neighbour_rows(token_mask, (2, 2), 2, 2)
-    patches = torch.randn(4, 2, 2, 2)
-    other = torch.cat([patches[:2], patches[2:] + 5])
-    first = conv_on_cells(conv, patches, neighbours)
-    second = conv_on_cells(conv, other, neighbours)
-    assert torch.equal(first[:2], second[:2])
-    assert not torch.equal(first[2:], second[2:])

