@@ -40,7 +40,11 @@ def test_pretrain(monkeypatch, capsys, tmp_path, toy_pretrain_model):
     for stage in figures['stages']:
         assert stage['stage'] in shown
         assert 1 < stage['bound'] < 4, 'a quarter of the tokens is visible'
-    assert set(figures['shares_of_step']) == {'masking', 'guidance'}
+    assert set(figures['shares_of_step']) == {
+        'masking',
+        'optimizer',
+        'guidance',
+    }
     assert len(figures['memory']) == 2
 
 
