@@ -1,4 +1,4 @@
-"""Several processes, or several small batches, train what one large batch trains."""
+"""Several processes train what one trains."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import torch
 import toys
 from mmengine.config import Config
 from mmengine.model import MMDistributedDataParallel
-from mmengine.optim import OptimWrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import Tensor
@@ -62,26 +61,6 @@ def test_gradients_of_two_processes_are_those_of_one(in_two_processes, build_mod
             torch.testing.assert_close(gradient, expected[name], rtol=1e-4, atol=1e-7)
 
     in_two_processes(work)
-
-
-def test_accumulated_gradients_are_those_of_a_large_batch(build_model):
-    """Two batches with ``accumulative_counts=2`` move the weights as one of both."""
-    images = torch.randn(4, 3, 64, 64)
-    states = []
-    for count in (1, 2):
-        model = build_model()
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        wrapper = OptimWrapper(optimizer, accumulative_counts=count)
-        wrapper.initialize_count_status(model, 0, count)
-        for part in images.chunk(count):
-            with wrapper.optim_context(model):
-                loss = model.loss(part)['loss']
-            wrapper.update_params(loss)
-        states.append(model.state_dict())
-    start = build_model().state_dict()
-    assert any(not torch.equal(start[name], states[0][name]) for name in start)
-    for name, value in states[0].items():
-        torch.testing.assert_close(states[1][name], value, rtol=1e-4, atol=1e-6)
 
 
 CONFIG = """
