@@ -67,29 +67,6 @@ class Loaded(NamedTuple):
     warning: str
 
 
-class Fit(NamedTuple):
-    """How a state dict fits a module.
-
-    Attributes:
-        missing: Tensors of the module that the state dict lacks.
-        unexpected: Tensors of the state dict that the module lacks.
-        mismatched: ``'NAME (2, 3) instead of (2, 4)'``: of another shape.
-        cause: The likely cause, and what to do.
-    """
-
-    missing: list[str]
-    unexpected: list[str]
-    mismatched: list[str]
-    cause: str
-
-    def trouble(self, strict: str) -> str:
-        """What of it counts at a level of :data:`STRICT`; empty if nothing does."""
-        kinds = [('lacks', self.missing), ('has', self.mismatched)]
-        if strict == 'exact':
-            kinds.append(('has, unlike the model,', self.unexpected))
-        return '; '.join(f'{what} {shorten(names)}' for what, names in kinds if names)
-
-
 def load_encoder(
     module: nn.Module,
     checkpoint: str | Path,
@@ -122,13 +99,19 @@ def load_encoder(
     check_published_name(path, digest)
     expected = module.state_dict()
     state_dict, dropped = _encoder(read_state_dict(path), expected, path)
-    fit = load_and_compare(module, state_dict)
-    warning = ''
-    if trouble := fit.trouble(strict):
-        warning = f'{path} does not fit {name}: it {trouble}: {fit.cause}'
+    missing, unexpected, mismatched = _load_what_fits(module, state_dict)
+    kinds = {'lacks': missing, 'has': mismatched}
+    if strict == 'exact':
+        kinds['has, unlike the model,'] = unexpected
+    warning = '; '.join(
+        f'{kind} {shorten(names)}' for kind, names in kinds.items() if names
+    )
+    if warning:
+        cause = _likely_cause(list(expected), missing, unexpected, mismatched)
+        warning = f'{path} does not fit {name}: it {warning}: {cause}'
         if strict != 'warn':
             raise DuGIError(warning)
-    loaded = len(expected.keys() & state_dict.keys()) - len(fit.mismatched)
+    loaded = len(expected.keys() & state_dict.keys()) - len(mismatched)
     note = f', {dropped} used in pre-training only left out' if dropped else ''
     fresh = expected.keys() - state_dict.keys()
     if new := sum(map(bool, map(FINE_TUNING_ONLY.fullmatch, fresh))):
@@ -170,12 +153,12 @@ def _encoder(
     return kept, dropped
 
 
-def load_and_compare(module: nn.Module, state_dict: dict[str, Tensor]) -> Fit:
-    """Load what fits and tell what does not; fine-tuning tensors may be missing.
+def _load_what_fits(
+    module: nn.Module, state_dict: dict[str, Tensor]
+) -> tuple[list[str], list[str], list[str]]:
+    """Load it and list what is missing, unexpected or of another shape.
 
-    Args:
-        module: Changed in place.
-        state_dict: Left as it is.
+    Tensors that fine-tuning adds may be missing.
     """
     expected, mismatched = list(module.state_dict()), []
     try:
@@ -195,9 +178,7 @@ def load_and_compare(module: nn.Module, state_dict: dict[str, Tensor]) -> Fit:
         for k in missing
         if not FINE_TUNING_ONLY.fullmatch(k) and not k.endswith('num_batches_tracked')
     ]
-    unexpected = list(unexpected)
-    cause = _likely_cause(expected, missing, unexpected, mismatched)
-    return Fit(missing, unexpected, mismatched, cause)
+    return missing, list(unexpected), mismatched
 
 
 def _likely_cause(
@@ -206,6 +187,7 @@ def _likely_cause(
     unexpected: list[str],
     mismatched: list[str],
 ) -> str:
+    """Why a file does not fit, and what to do."""
     if missing and not set(expected) - set(missing):
         below = next(
             (f[: -len(k)] for k in expected for f in unexpected if f.endswith('.' + k)),

@@ -62,11 +62,6 @@ class MaskedMAEViT(MAEViT):
         else:
             super().init_weights()
 
-    def train(self, mode: bool = True) -> MaskedMAEViT:
-        """Set the training mode; mmpretrain's base class returns ``None``."""
-        super().train(mode)
-        return self
-
     def forward(self, images: Tensor, token_mask: TokenMask) -> Tensor:
         """Encode the visible tokens.
 

@@ -19,7 +19,7 @@ def patch_grid(images: Tensor, patch_size: int) -> tuple[int, int]:
         ``(H // patch_size, W // patch_size)``.
 
     Raises:
-        DuGIError: If the image is smaller than one patch or not made of whole ones.
+        DuGIError: If the image is not made of whole patches.
     """
     if images.dim() != 4:
         raise DuGIError(
@@ -27,11 +27,6 @@ def patch_grid(images: Tensor, patch_size: int) -> tuple[int, int]:
             'add the missing dimension with images[None]'
         )
     height, width = images.shape[-2:]
-    if height < patch_size or width < patch_size:
-        raise DuGIError(
-            f'image of {height}x{width} pixels is smaller than one '
-            f'{patch_size}x{patch_size} patch: resize or pad it first'
-        )
     if height % patch_size or width % patch_size:
         raise DuGIError(
             f'image of {height}x{width} pixels is not made of whole '

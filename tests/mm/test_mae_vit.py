@@ -51,7 +51,7 @@ def test_a_masked_pixel_is_never_seen():
 def test_non_square_images(height, width):
     """The tokens are those of a ViT that has the interpolated positions as its own."""
     # The stock init_weights knows squares only.
-    model, other = vit(), MaskedMAEViT(arch=VIT, img_size=(height, width)).eval()
+    model, other = vit(), MaskedMAEViT(arch=VIT, img_size=(height, width))
     model.pos_embed.data.normal_()
     grid = height // 16, width // 16
     cls_position, position = model.pos_embed.data.split([1, 16], dim=1)
@@ -90,8 +90,6 @@ def test_other_channels(where):
     assert (model.in_channels, model.patch_size, model.num_heads) == (1, 16, 2)
     token_mask = make_token_mask(torch.tensor([[0, 2]]), 4)
     assert model(torch.zeros(1, 1, 32, 32), token_mask).shape == (1, 3, 16)
-    assert model.train() is model
-    assert model.eval() is model
 
 
 def test_pretrained_weights_survive_init_weights(tmp_path):

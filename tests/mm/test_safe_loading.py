@@ -90,18 +90,13 @@ work_dir = '{tmp_path / 'run'}'
 
 @pytest.mark.usefixtures('safe')
 def test_what_mmengine_loads(evil, toy_config):
-    """Its own ``init_cfg``, both keys of a config, and the hosts' ``get_model``."""
+    """Its own ``init_cfg``, ``load_from``, and the hosts' ``get_model``."""
     init_cfg = dict(type='Pretrained', prefix='backbone.', checkpoint=str(evil))
-
-    def train(**keys) -> None:
-        config = Config.fromfile(toy_config)
-        config.update(keys)
-        Runner.from_cfg(config).train()
-
+    config = Config.fromfile(toy_config)
+    config.load_from = str(evil)
     for call in (
         lambda: ConvViT(toys.ARCH, img_size=64, init_cfg=init_cfg).init_weights(),
-        lambda: train(load_from=str(evil)),
-        lambda: train(load_from=str(evil), resume=True),
+        lambda: Runner.from_cfg(config).train(),
         lambda: get_model(Config.fromfile(toy_config), pretrained=str(evil)),
     ):
         with pytest.raises(DuGIError, match=REFUSED):
@@ -117,7 +112,6 @@ def test_our_own_ways(evil, tool, toy_config, tmp_path):
     for call in (
         lambda: tool('train.py', toy_config, '--resume', evil),
         lambda: tool('train.py', toy_config, '--resume'),
-        lambda: tool('train.py', toy_config, '--cfg-options', f'load_from={evil}'),
         lambda: tool('test.py', toy_config, evil),
         lambda: ReconstructionInferencer(toy_config, evil),
         lambda: DuGIPretrained(evil)(toys.conv_vit()),

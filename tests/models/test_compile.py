@@ -6,16 +6,12 @@ import pytest
 import torch
 import toys
 
-from dugi_mae.models import (
-    DualDomainGuidance,
-    EntropyMasking,
-    GreyValueMasking,
-    RandomMasking,
-)
-from dugi_mae.ops import TokenMask, keep_by_score
+from dugi_mae.models import EntropyMasking, GreyValueMasking, RandomMasking
 
 # Both cached tables depend on sizes alone: compiled code may make them again.
 pytestmark = pytest.mark.filterwarnings('ignore:Dynamo detected a call to a')
+#: One block of each kind: tracing takes most of the time.
+ARCH = dict(toys.ARCH, depths=(1, 1, 1))
 
 
 @pytest.fixture(autouse=True)
@@ -28,14 +24,8 @@ def forget_graphs():
 
 @pytest.fixture
 def images() -> torch.Tensor:
-    """Two images, wider than high."""
-    return torch.randn(2, 3, 64, 96)
-
-
-@pytest.fixture
-def token_mask() -> TokenMask:
-    """The mask of the 4 x 6 tokens of each."""
-    return keep_by_score(torch.rand(2, 24), 0.75)
+    """Two images, wider than high; no multiple of 32."""
+    return torch.randn(2, 3, 48, 80)
 
 
 def gradients(module: torch.nn.Module, loss: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -66,35 +56,31 @@ def assert_compiles(module, call, backend: str = 'aot_eager') -> None:
         torch.testing.assert_close(found[name], gradient, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize('impl', ['sparse', 'dense'])
-def test_the_encoder_is_one_graph(impl, images, token_mask):
-    """The masked encoder has no graph break in either form."""
-    encoder = toys.masked_conv_vit(impl=impl)
-    assert_compiles(encoder, lambda: encoder(images, token_mask))
-
-
-@pytest.mark.parametrize('window_size', [None, 2])
-def test_the_downstream_encoder_is_one_graph(window_size):
-    """Padding, windows and cropping have no graph break; 56x88 is no multiple of 32."""
-    bias = window_size is not None
-    encoder = toys.conv_vit(window_size=window_size, rel_pos_bias=bias)
-    images = torch.randn(2, 3, 56, 88)
-    assert_compiles(encoder, lambda: torch.cat([x.flatten() for x in encoder(images)]))
-
-
-def test_the_guidance_is_one_graph(images, token_mask):
-    """Fourier transform, filter and attention have no graph break."""
-    guide, tokens = DualDomainGuidance(16, 2), torch.randn(2, 6, 16)
-    assert_compiles(guide, lambda: guide(tokens, images, token_mask))
-
-
-@pytest.mark.parametrize('masking', [EntropyMasking, RandomMasking, GreyValueMasking])
-def test_the_loss_is_one_graph(masking, images):
+@pytest.mark.parametrize(
+    ('impl', 'backend'), [('sparse', 'aot_eager'), ('dense', 'eager')]
+)
+def test_the_loss_is_one_graph(impl, backend, images):
     """Masking, encoder, guidance, decoder and loss together have no graph break."""
-    model = toys.autoencoder(masking()).train()
-    # The two tests above differentiate the graphs of the large parts.
-    backend = 'aot_eager' if masking is EntropyMasking else 'eager'
+    model = toys.autoencoder(EntropyMasking(), arch=ARCH, impl=impl).train()
     assert_compiles(model, lambda: model(images), backend)
+
+
+@pytest.mark.parametrize('masking', [RandomMasking, GreyValueMasking])
+def test_a_masking_is_one_graph(masking, images):
+    """Those that the loss above does not have choose the same tokens."""
+    choose = masking()
+    compiled = torch.compile(choose, backend='eager', fullgraph=True)
+    masks = []
+    for call in (choose, compiled):
+        torch.manual_seed(1)
+        masks.append(call(images).ids_keep)
+    assert torch.equal(*masks)
+
+
+def test_the_downstream_encoder_is_one_graph(images):
+    """Padding, cropping and both kinds of attention have no graph break."""
+    encoder = toys.conv_vit(window_size=2, rel_pos_bias=True)
+    assert_compiles(encoder, lambda: torch.cat([x.flatten() for x in encoder(images)]))
 
 
 @pytest.mark.gpu

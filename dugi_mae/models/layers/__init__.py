@@ -1,8 +1,7 @@
 """Building blocks, one concept per file."""
 
-from .attention_block import AttentionBlock, Mlp, SelfAttention
-from .conv_block import ConvBlock, ConvMlp
-from .drop_path import DropPath
+from .attention_block import AttentionBlock, SelfAttention
+from .conv_block import ConvBlock
 from .guided_attention import FrequencyInjectionBlock, GuidanceRefinementBlock
 from .init import init_transformer_weights
 from .norm import LayerNorm2d
@@ -13,13 +12,10 @@ from .window_attention import WindowAttention
 __all__ = [
     'AttentionBlock',
     'ConvBlock',
-    'ConvMlp',
     'ConvPatchEmbed',
-    'DropPath',
     'FrequencyInjectionBlock',
     'GuidanceRefinementBlock',
     'LayerNorm2d',
-    'Mlp',
     'SelfAttention',
     'TokenEmbed',
     'WindowAttention',

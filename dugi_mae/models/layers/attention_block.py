@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -32,16 +34,27 @@ def merge_heads(x: Tensor) -> Tensor:
 
 
 class Mlp(nn.Module):
-    """Two linear layers with GELU between them, for tokens."""
+    """Two linear layers with GELU between them.
 
-    def __init__(self, dim: int, hidden_dim: int) -> None:
+    Args:
+        dim: Channels of input and output.
+        hidden_dim: Channels between the layers.
+        layer: ``nn.Linear`` for tokens ``(B, L, D)``, a 1x1 convolution for maps.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        hidden_dim: int,
+        layer: Callable[[int, int], nn.Module] = nn.Linear,
+    ) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(dim, hidden_dim)
+        self.fc1 = layer(dim, hidden_dim)
         self.act = nn.GELU()
-        self.fc2 = nn.Linear(hidden_dim, dim)
+        self.fc2 = layer(hidden_dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, L, D)`` -> ``(B, L, D)``."""
+        """Tokens or maps -> the same shape."""
         return self.fc2(self.act(self.fc1(x)))
 
 

@@ -6,25 +6,12 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from .attention_block import Mlp
 from .drop_path import DropPath
 from .norm import LayerNorm2d
 from .patch_conv import PatchConv
 
 TokenMixer = Callable[[nn.Module, Tensor], Tensor]
-
-
-class ConvMlp(nn.Module):
-    """Two 1x1 convolutions with GELU between them, for feature maps."""
-
-    def __init__(self, dim: int, hidden_dim: int) -> None:
-        super().__init__()
-        self.fc1 = PatchConv(dim, hidden_dim)
-        self.act = nn.GELU()
-        self.fc2 = PatchConv(hidden_dim, dim)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(B, C, H, W)`` -> ``(B, C, H, W)``."""
-        return self.fc2(self.act(self.fc1(x)))
 
 
 class ConvBlock(nn.Module):
@@ -48,7 +35,7 @@ class ConvBlock(nn.Module):
         self.conv2 = PatchConv(dim, dim)
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
         self.norm2 = LayerNorm2d(dim, eps=1e-5)
-        self.mlp = ConvMlp(dim, int(dim * mlp_ratio))
+        self.mlp = Mlp(dim, int(dim * mlp_ratio), PatchConv)
 
     def forward(self, x: Tensor, mixer: TokenMixer | None = None) -> Tensor:
         """Mix the tokens of a map.
