@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING
 
 from .errors import DuGIError
 from .version import __version__
-from .zoo import create_encoder, create_pretrainer, list_models
+from .zoo import (
+    create_encoder,
+    create_pretrainer,
+    create_small_target_net,
+    list_models,
+)
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -60,6 +65,7 @@ __all__ = [
     '__version__',
     'create_encoder',
     'create_pretrainer',
+    'create_small_target_net',
     'enable_safe_loading',
     'list_models',
     'load_infrared',

@@ -1,4 +1,4 @@
-"""Encoders and pre-training models by name, with or without published weights."""
+"""Encoders, pre-training models and the small-target network, with weights or not."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from dugi_mae.models import (
 from dugi_mae.models.autoencoder import derive_sizes
 from dugi_mae.models.backbones import ARCHS
 from dugi_mae.models.masking import BaseMasking
+from dugi_mae.models.small_target import SmallTargetNet
 
 
 class PublishedWeights(NamedTuple):
@@ -48,6 +49,13 @@ WEIGHTS = {
     'dugi-mae_convvit-tiny_infrared-unlabeled': PublishedWeights(
         'tiny',
         'dugi-mae_convvit-tiny_infrared-unlabeled_fp16-177637d3.safetensors',
+    ),
+}
+#: Of small-target models by name: config and weights.
+SMALL_TARGET_MODELS = {
+    'irstd-nano': (
+        'configs/small_target/irstd-nano_sirst.py',
+        'weights/irstd-nano_sirst_fp16-d59a3bdc.safetensors',
     ),
 }
 MASKINGS = dict(
@@ -164,6 +172,68 @@ def create_pretrainer(
     return _with_scale(model, weights)
 
 
+def create_small_target_net(
+    pretrained: bool | str | Path | None = None, **kwargs
+) -> SmallTargetNet:
+    """Create the network that finds small targets in grey images by itself.
+
+    Args:
+        pretrained: ``True`` loads the weights that ship as ``irstd-nano``, a path those
+            of a file: what ``tools/train.py`` wrote, or the network alone.
+        **kwargs: Of :class:`~dugi_mae.models.small_target.SmallTargetNet`.
+
+    Returns:
+        ``prepare`` makes its input of images, ``predict`` gives probabilities.
+
+    Raises:
+        DuGIError: If the weights are missing or do not fit.
+
+    Example:
+        >>> import numpy as np
+        >>> net = create_small_target_net(pretrained=True).eval()
+        >>> net.predict(net.prepare(np.zeros((200, 300), np.uint8))).shape
+        torch.Size([1, 1, 200, 300])
+    """
+    net = SmallTargetNet(**kwargs)
+    if pretrained:
+        if pretrained is True:
+            pretrained = small_target_model('irstd-nano')[1]
+        load_weights(net, pretrained, prefix='decode_head.net.')
+    return net
+
+
+def small_target_model(name: str) -> tuple[Path, Path]:
+    """Config and weights of a small-target model that ships, such as ``irstd-nano``.
+
+    Raises:
+        DuGIError: If the name is unknown or a file is not there.
+    """
+    check_choice('model', name, SMALL_TARGET_MODELS)
+    config, weights = map(find_shipped, SMALL_TARGET_MODELS[name])
+    return config, weights
+
+
+def find_shipped(path: str) -> Path:
+    """A file of a checkout that an installed package has, too.
+
+    Args:
+        path: Below the checkout, such as ``weights/NAME``.
+
+    Raises:
+        DuGIError: If it is not there.
+    """
+    package = Path(__file__).resolve().parent
+    # A checkout has it beside the package, an installation inside it.
+    found = [place / path for place in (package.parent, package / '.mim')]
+    found = [file for file in found if file.is_file()]
+    if not found:
+        raise DuGIError(
+            f'{path} is not in this installation: install the package from its wheel '
+            'or checkout again'
+        )
+    return found[0]
+
+
 def weights_path(name: str) -> Path:
     """The file of published weights, in a checkout or an installed package.
 
@@ -202,17 +272,7 @@ def _path(weights: PublishedWeights | None, pretrained: bool | str | Path) -> Pa
     """The file to load."""
     if weights is None:
         return check_checkpoint(pretrained)
-    package = Path(__file__).resolve().parent
-    # A checkout has the folder beside the package, an installation inside it.
-    places = [package.parent / 'weights', package / '.mim' / 'weights']
-    files = [place / weights.file for place in places]
-    path = next(filter(Path.is_file, files), None)
-    if path is None:
-        raise DuGIError(
-            f'weights {weights.file} are not in this installation: install the '
-            'package from its wheel or checkout again'
-        )
-    return path
+    return find_shipped(f'weights/{weights.file}')
 
 
 def _with_scale(model: nn.Module, weights: PublishedWeights | None) -> nn.Module:

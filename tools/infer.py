@@ -13,6 +13,7 @@ from dugi_mae import apis
 from dugi_mae.checkpoints.io import check_checkpoint
 from dugi_mae.cli import CFG_OPTIONS, override, read_config, run_cli
 from dugi_mae.errors import DuGIError
+from dugi_mae.zoo import small_target_model
 
 #: Flags for small targets only: arguments of the inferencer and of its call.
 INIT_FLAGS, CALL_FLAGS = ('tile', 'overlap', 'threshold'), ('gt',)
@@ -21,17 +22,18 @@ INIT_FLAGS, CALL_FLAGS = ('tile', 'overlap', 'threshold'), ('gt',)
 def parse_args() -> argparse.Namespace:
     """Parse the flags."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument(
-        'inputs', nargs='+', metavar='input', help='image, folder, glob or video'
+        'paths',
+        nargs='+',
+        metavar='path',
+        help='config, checkpoint and inputs: images, folders, globs or videos; with '
+        '--model inputs alone',
     )
+    parser.add_argument('--model', help='a model that ships, such as irstd-nano')
     parser.add_argument(
         '--out', required=True, help='folder for results.json and pictures'
     )
-    parser.add_argument(
-        '--gt', help='folder of true masks, or the mask of a single image'
-    )
+    parser.add_argument('--gt', help='folder of true masks')
     parser.add_argument(
         '--tile',
         type=int,
@@ -41,7 +43,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--overlap',
         type=int,
-        help='overlap of the tiles in pixels, a multiple of 32 (64)',
+        help='overlap of the tiles in pixels (64)',
     )
     parser.add_argument(
         '--threshold',
@@ -53,7 +55,12 @@ def parse_args() -> argparse.Namespace:
         '--batch-size', type=int, default=1, help='images of equal size at once (1)'
     )
     parser.add_argument('--cfg-options', **CFG_OPTIONS)
-    return parser.parse_args()
+    args = parser.parse_args()
+    paths = [*(small_target_model(args.model) if args.model else ()), *args.paths]
+    if len(paths) < 3:
+        parser.error('name config, checkpoint and input, or --model and input')
+    args.config, args.checkpoint, *args.inputs = paths
+    return args
 
 
 def given(args: argparse.Namespace, names: tuple[str, ...]) -> dict:

@@ -4,7 +4,6 @@ from .build import build_model, inferencer_name
 from .reconstruction_inferencer import ReconstructionInferencer, ReconstructionResult
 from .small_target_inferencer import SmallTargetInferencer
 from .small_target_result import SmallTargetResult
-from .tiling import predict_tiled
 
 __all__ = [
     'ReconstructionInferencer',
@@ -13,5 +12,4 @@ __all__ = [
     'SmallTargetResult',
     'build_model',
     'inferencer_name',
-    'predict_tiled',
 ]

@@ -33,15 +33,12 @@ class InputImage(NamedTuple):
     """One image of a run.
 
     Attributes:
-        index: Position in the run, counted from 0; ``None`` for frames beyond the
-            number that the header of the video states.
         name: Unique in the run, with forward slashes and without extension.
         source: Its file, ``'array'`` for pixels in memory.
         frame: Number in the video, counted from 0, else ``None``.
         pixels: ``(H, W)`` or ``(H, W, C)``; ``None`` for a file.
     """
 
-    index: int | None
     name: str
     source: str
     frame: int | None = None
@@ -73,19 +70,15 @@ class Source(NamedTuple):
         frames = cv2.VideoCapture(str(self.path)).get(cv2.CAP_PROP_FRAME_COUNT)
         return max(int(frames), 0)
 
-    def images(self, index: int) -> Iterator[InputImage]:
-        """Yield the images; a video is decoded frame by frame.
-
-        Args:
-            index: Position of the first image in the run.
-        """
+    def images(self) -> Iterator[InputImage]:
+        """Yield the images; a video is decoded frame by frame."""
         if not self.is_video:
             source = 'array' if self.path is None else str(self.path)
-            yield InputImage(index, self.name, source, None, self.pixels)
+            yield InputImage(self.name, source, None, self.pixels)
             return
         for frame, pixels in enumerate(read_video(self.path)):
             name = f'{self.name}_{frame:06d}'
-            yield InputImage(index + frame, name, str(self.path), frame, pixels)
+            yield InputImage(name, str(self.path), frame, pixels)
 
 
 def read_video(path: Path) -> Iterator[ndarray]:

@@ -77,8 +77,7 @@ class Run:
 
     Attributes:
         report: What the JSON holds.
-        counts: Number of images in each source; of a video as its header states.
-        total: Their sum.
+        total: Number of images; of videos as their headers state.
     """
 
     def __init__(
@@ -88,8 +87,7 @@ class Run:
         settings: dict,
     ) -> None:
         self.sources = find_sources(inputs)
-        self.counts = [source.count() for source in self.sources]
-        self.total = sum(self.counts)
+        self.total = sum(source.count() for source in self.sources)
         self.report = {**settings, 'images': [], 'failed': []}
         self.out_dir = None if out_dir is None else make_folder(out_dir)
 
@@ -106,17 +104,11 @@ class Run:
         print_log(f'{name} is skipped: {error}', 'current', logging.WARNING)
 
     def _images(self) -> Iterator[InputImage]:
-        start = 0
-        for source, count in zip(self.sources, self.counts, strict=True):
+        for source in self.sources:
             try:
-                for image in source.images(start):
-                    known = image.index < start + count
-                    yield image if known else image._replace(index=None)
+                yield from source.images()
             except DuGIError as error:
                 self._fail(source.name, error)
-            # Not the number of decoded frames: a truncated video must not shift the
-            # positions of the images after it.
-            start += count
 
     def _samples(self, prepare: Callable[[InputImage], Sample]) -> Iterator[Sample]:
         hidden = self.total == 1

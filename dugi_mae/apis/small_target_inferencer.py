@@ -8,18 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from numpy import ndarray
-from torch import Tensor
 
 from dugi_mae.apis.inputs import Input, InputImage, transform_name
 from dugi_mae.apis.run import Inferencer, Run
 from dugi_mae.apis.small_target_result import (
-    GroundTruth,
     GroundTruthMasks,
     SmallTargetResult,
 )
-from dugi_mae.apis.tiling import check_tiling, predict_tiled
 from dugi_mae.errors import DuGIError
 from dugi_mae.evaluation.small_target import (
     SmallTargetTotals,
@@ -27,6 +24,7 @@ from dugi_mae.evaluation.small_target import (
     in_field_units,
 )
 from dugi_mae.visualization import draw_small_targets
+from dugi_mae.zoo import small_target_model
 
 #: Settings of the config's SmallTargetMetric that apply here too, with their defaults.
 METRIC_OPTIONS = dict(distance=3.0, fa_match='component', empty='skip')
@@ -57,6 +55,20 @@ def metric_options(config: Config) -> dict:
     return METRIC_OPTIONS
 
 
+def check_tiling(tile: int, overlap: int) -> None:
+    """Raise unless windows fit the strides of the model and leave a step.
+
+    Raises:
+        DuGIError: If one does not.
+    """
+    if tile < 64 or tile % 32:
+        raise DuGIError(f'tile={tile}: choose a multiple of 32 from 64 on')
+    if not 0 <= overlap < tile:
+        raise DuGIError(
+            f'overlap={overlap} of tile={tile}: choose from 0 to {tile - 1}'
+        )
+
+
 class SmallTargetInferencer(Inferencer):
     """Find small targets with a two-class model of mmseg.
 
@@ -64,22 +76,20 @@ class SmallTargetInferencer(Inferencer):
     ``distance``, ``fa_match`` and ``empty`` apply.
 
     Args:
-        config: A config of ``configs/small_target`` or ``configs/segmentation``, or its
-            path.
-        checkpoint: See :class:`~dugi_mae.apis.run.Inferencer`.
+        config: A config of a segmentor with two classes, or its path; ``'irstd-nano'``
+            is the model that ships.
+        checkpoint: See :class:`~dugi_mae.apis.run.Inferencer`; ``None`` for that one.
         device: See :class:`~dugi_mae.apis.run.Inferencer`.
-        tile: Side of the tiles in which large images are predicted, in pixels of the
-            model's input (after the pipeline has enlarged it), a multiple of 32.
-            ``None`` predicts the full image at once, as ``tools/test.py`` does.
-        overlap: Overlap of neighbouring tiles in pixels, a multiple of 32. A tile shows
-            less of the scene than the full image: results of a model with global
-            attention differ slightly, see
-            :func:`~dugi_mae.apis.tiling.predict_tiled`.
+        tile: Side of the windows in which large images are predicted, in pixels of the
+            model's input (after the pipeline has enlarged it), a multiple of 32; their
+            logits are averaged where they overlap, as by mmseg's test mode ``slide``.
+            ``None`` follows the config.
+        overlap: Overlap of neighbouring windows in pixels.
         threshold: Probability above which a pixel is target; ``None`` takes that of the
             config's decode head.
 
     Example:
-        >>> inferencer = SmallTargetInferencer(config, 'iter_2000.pth')
+        >>> inferencer = SmallTargetInferencer('irstd-nano')
         >>> results = inferencer('images', out_dir='results', gt='masks')
         >>> results[0].boxes, results[0].scores
     """
@@ -87,7 +97,7 @@ class SmallTargetInferencer(Inferencer):
     def __init__(
         self,
         config: str | Path | Config,
-        checkpoint: str | Path,
+        checkpoint: str | Path | None = None,
         device: str | torch.device | None = None,
         tile: int | None = None,
         overlap: int = 64,
@@ -97,6 +107,8 @@ class SmallTargetInferencer(Inferencer):
             check_tiling(tile, overlap)
         if threshold is not None and not 0 < threshold < 1:
             raise DuGIError(f'threshold={threshold}: choose a value between 0 and 1')
+        if checkpoint is None:
+            config, checkpoint = small_target_model(config)
         super().__init__(config, checkpoint, device)
         if self.model.num_classes != 2:
             raise DuGIError(
@@ -106,7 +118,10 @@ class SmallTargetInferencer(Inferencer):
         # Heads with two output channels have none: the larger logit wins.
         own = getattr(self.model.decode_head, 'threshold', None) or 0.5
         self.threshold = own if threshold is None else threshold
-        self.tile, self.overlap = tile, overlap
+        if tile is not None:
+            self.model.test_cfg = ConfigDict(
+                mode='slide', crop_size=(tile, tile), stride=(tile - overlap,) * 2
+            )
         self.matching = metric_options(self.config)
         self.settings |= dict(
             threshold=self.threshold,
@@ -119,7 +134,7 @@ class SmallTargetInferencer(Inferencer):
         self,
         inputs: Input | Sequence[Input],
         out_dir: str | Path | None = None,
-        gt: GroundTruth | None = None,
+        gt: str | Path | None = None,
         batch_size: int = 1,
     ) -> Iterator[SmallTargetResult]:
         """Yield the results one by one without keeping them.
@@ -131,7 +146,7 @@ class SmallTargetInferencer(Inferencer):
                 BGR order, 8-bit, 16-bit or float), or a list of these.
             out_dir: Folder for ``results.json`` and ``overlays/``; ``None`` writes
                 nothing.
-            gt: True masks, see
+            gt: Folder of true masks, see
                 :class:`~dugi_mae.apis.small_target_result.GroundTruthMasks`.
             batch_size: Maximum number of images of equal size in a batch.
 
@@ -144,7 +159,7 @@ class SmallTargetInferencer(Inferencer):
         if gt is not None:
             loader = self.pipeline.label_transforms.get('LoadTargetMask')
             loader = loader or dict(type='LoadTargetMask')
-            masks = GroundTruthMasks(gt, run.sources, run.total, loader)
+            masks = GroundTruthMasks(gt, run.sources, loader)
         distance, fa_match, empty = (self.matching[key] for key in METRIC_OPTIONS)
         with run:
             self.report = run.report
@@ -193,10 +208,7 @@ class SmallTargetInferencer(Inferencer):
         batch = {key: [p[key] for p in packed] for key in ('inputs', 'data_samples')}
         data = self.model.data_preprocessor(batch, False)
         images, samples = data['inputs'], data['data_samples']
-        if self.tile is None:
-            logits = self.model.inference(images, [s.metainfo for s in samples])
-        else:
-            logits = predict_tiled(self._decode, images, self.tile, self.overlap)
+        logits = self.model.inference(images, [s.metainfo for s in samples])
         # mmseg resizes to the image's size; one channel comes as probability.
         maps = [
             sample.seg_logits.data
@@ -206,7 +218,3 @@ class SmallTargetInferencer(Inferencer):
             (x[0] if len(x) == 1 else x.softmax(dim=0)[1]).float().cpu().numpy()
             for x in maps
         ]
-
-    def _decode(self, images: Tensor) -> Tensor:
-        """Predict the logits of a tile, ``(B, C, h, w)`` -> ``(B, K, h, w)``."""
-        return self.model.encode_decode(images, [dict(img_shape=images.shape[-2:])])

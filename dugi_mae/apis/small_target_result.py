@@ -20,9 +20,6 @@ from dugi_mae.evaluation.target_matching import (
 )
 from dugi_mae.files import found_instead, images_by_stem
 
-#: Ground truth: a folder of masks, one mask, or a list with one mask per image.
-GroundTruth = str | Path | ndarray | Sequence[str | Path | ndarray]
-
 
 @dataclass(frozen=True)
 class SmallTargetResult:
@@ -124,49 +121,39 @@ class GroundTruthMasks:
     """Finds the true mask of each image of a run.
 
     Args:
-        gt: A folder with masks named like the images (``NAME.png`` or
-            ``NAME_pixels0.png``; frames of a video are ``VIDEO_000000`` and so on), or
-            a file or array for a single image, or a list of files and arrays in the
-            order of the images.
+        folder: Masks named like the images, ``NAME.png`` or ``NAME_pixels0.png``;
+            frames of a video are ``VIDEO_000000`` and so on.
         sources: Inputs of the run.
-        total: Number of images of the run.
         loader: Config of the transform that reads mask files.
 
     Raises:
-        DuGIError: If a folder or file does not exist, two inputs would share a mask, or
-            a list has another length.
+        DuGIError: If the folder does not exist, or two inputs would share a mask.
     """
 
     def __init__(
-        self, gt: GroundTruth, sources: Sequence[Source], total: int, loader: dict
+        self, folder: str | Path, sources: Sequence[Source], loader: dict
     ) -> None:
         from dugi_mae.mm.datasets.sirst import MASK_SUFFIXES  # it imports mmseg
 
         with DefaultScope.overwrite_default_scope('mmseg'):
             self.loader = TRANSFORMS.build(loader)
         self.suffixes = MASK_SUFFIXES
-        self.folder = None
-        if isinstance(gt, (str, Path)) and not Path(gt).is_file():
-            self.folder = Path(gt)
-            self.masks = images_by_stem(self.folder, 'correct gt')
-            _check_stems(sources, self.folder)
-            return
-        self.masks = gt if isinstance(gt, (list, tuple)) else [gt]
-        if len(self.masks) != total:
-            raise DuGIError(
-                f'gt has {len(self.masks)} masks for {total} images: give one for '
-                'each, in their order, or a folder'
-            )
+        self.folder = Path(folder)
+        self.masks = images_by_stem(self.folder, 'correct gt')
+        _check_stems(sources, self.folder)
 
-    def _find(self, image: InputImage) -> str | Path | ndarray:
-        if self.folder is None:
-            if image.index is None:
-                raise DuGIError(
-                    f'image {image.name} has no mask in the list: the header of '
-                    f'{image.source} states fewer frames, give a folder of masks'
-                )
-            return self.masks[image.index]
-        stem = Path(image.source).stem if image.frame is None else Path(image.name).name
+    def __call__(self, image: InputImage, shape: tuple[int, int]) -> ndarray:
+        """Return the mask of an image, ``(H, W)`` boolean.
+
+        Args:
+            image: The image.
+            shape: Its height and width.
+
+        Raises:
+            DuGIError: If there is no mask, or it is damaged or of another size.
+        """
+        in_file = image.frame is None and image.pixels is None
+        stem = Path(image.source).stem if in_file else Path(image.name).name
         found = [stem + s for s in self.suffixes if stem + s in self.masks]
         if not found:
             raise DuGIError(
@@ -180,30 +167,12 @@ class GroundTruthMasks:
                 f'image {image.name} has two masks in {self.folder}, {found[0]} and '
                 f'{found[1]}: remove one of them'
             )
-        return self.masks[found[0]]
-
-    def __call__(self, image: InputImage, shape: tuple[int, int]) -> ndarray:
-        """Return the mask of an image, ``(H, W)`` boolean.
-
-        Args:
-            image: The image.
-            shape: Its height and width.
-
-        Raises:
-            DuGIError: If there is no mask, or it is damaged or of another size.
-        """
-        mask = self._find(image)
-        if not isinstance(mask, ndarray):
-            results = dict(
-                seg_map_path=str(mask), img_path=image.source, ori_shape=shape
-            )
-            return self.loader.transform(results)['gt_seg_map'] > 0
-        if mask.shape != tuple(shape):
-            raise DuGIError(
-                f'mask of {image.name} has shape {mask.shape}, its image {shape}: give '
-                'an (H, W) array of the size of the image'
-            )
-        return mask > 0
+        results = dict(
+            seg_map_path=str(self.masks[found[0]]),
+            img_path=image.source,
+            ori_shape=shape,
+        )
+        return self.loader.transform(results)['gt_seg_map'] > 0
 
 
 def _check_stems(sources: Sequence[Source], folder: Path) -> None:
@@ -214,5 +183,5 @@ def _check_stems(sources: Sequence[Source], folder: Path) -> None:
         if other.resolve() != path.resolve():
             raise DuGIError(
                 f'{other} and {path} would share the mask {path.stem} of {folder}: run '
-                'them separately, or give gt as a list with one mask per image'
+                'them separately'
             )

@@ -315,8 +315,13 @@ def write_checkpoint(content: dict, path: str | Path) -> str:
     return hashlib.sha256(packed).hexdigest()
 
 
-def load_weights(model: nn.Module, path: str | Path) -> None:
+def load_weights(model: nn.Module, path: str | Path, prefix: str = '') -> None:
     """Load a checkpoint into a model, completely.
+
+    Args:
+        model: The model.
+        path: The file.
+        prefix: What its names may have before those of the model.
 
     Raises:
         DuGIError: If a tensor is missing, unexpected or mismatched, or the file is not
@@ -324,7 +329,10 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     """
     check_published_name(check_checkpoint(path))
     try:
-        model.load_state_dict(read_state_dict(path))
+        state_dict = read_state_dict(path)
+        model.load_state_dict(
+            {key.removeprefix(prefix): value for key, value in state_dict.items()}
+        )
     except RuntimeError as error:
         # A line of heading, then one for each kind of trouble with all its names.
         reason = str(error).splitlines()[1].strip(' \t.')

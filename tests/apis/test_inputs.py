@@ -61,16 +61,14 @@ def test_files_globs_and_lists(tree):
 
 
 def test_images_of_sources(tree):
-    """Frames get numbers; each image knows its place in the run."""
-    images, index = [], 0
+    """Frames get numbers."""
+    images = []
     for source in find_sources([tree / 'b.png', tree / 'clip.avi', IMAGE]):
-        new = list(source.images(index))
+        new = list(source.images())
         assert source.count() == len(new)
-        index += len(new)
         images += new
     frames = [f'clip_{i:06d}' for i in range(4)]
     assert [image.name for image in images] == ['b', *frames, 'array_2']
-    assert [image.index for image in images] == list(range(6))
     assert [image.frame for image in images] == [None, 0, 1, 2, 3, None]
     assert [image.source for image in images][-2:] == [
         str(tree / 'clip.avi'),
@@ -96,7 +94,7 @@ def host_loader(channels: int, **options) -> dict:
 
 def load(run: PredictPipeline, given) -> np.ndarray:
     """The tensor of one file or array, ``(C, H, W)``, and its first channel."""
-    (image,) = find_sources(given)[0].images(0)
+    (image,) = find_sources(given)[0].images()
     packed, pixels = run(image)
     assert pixels.shape[:2] == packed['inputs'].shape[1:]
     return packed['inputs'].numpy()
@@ -170,7 +168,7 @@ def test_bad_inputs(tree, make, message):
 
 
 def test_a_run_continues_after_a_bad_video(tmp_path):
-    """A truncated video loses its rest; the inputs after it keep their positions."""
+    """A truncated video loses its rest, another one all; what follows is read."""
     make_video(tmp_path / 'a.avi', 10)
     content = (tmp_path / 'a.avi').read_bytes()
     (tmp_path / 'a.avi').write_bytes(content[: len(content) * 6 // 10])
@@ -179,8 +177,6 @@ def test_a_run_continues_after_a_bad_video(tmp_path):
     run = Run(tmp_path, None, {})
     images = [i for batch in run.batches(lambda i: i, 3, lambda i: 0) for i in batch]
     assert {image.name[0] for image in images} == {'a', 'c'}
-    assert [image.index for image in images[-2:]] == [10, 11]
-    assert [image.index for image in images[:-2]] == list(range(len(images) - 2))
     first, second = run.report['failed']
     assert (first['name'], second['name']) == ('a', 'b')
     assert f'ends after {len(images) - 2} of 10 frames' in first['reason']

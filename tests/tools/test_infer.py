@@ -67,6 +67,14 @@ def test_small_targets(monkeypatch, capsys, tmp_path, images, spot_model):
     assert str(out / 'results.json') in printed and 'Pd' in printed
 
 
+def test_a_model_that_ships(monkeypatch, capsys, tmp_path, images):
+    """By its name, without config and checkpoint."""
+    infer(monkeypatch, '--model', 'irstd-nano', images, '--out', tmp_path / 'out')
+    assert '2 images' in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        infer(monkeypatch, images, '--out', tmp_path / 'out')
+
+
 def test_several_inputs_and_options(monkeypatch, tmp_path, images, spot_model):
     """Inputs may be many, as a shell expands them; settings can be overridden."""
     out = tmp_path / 'out'
