@@ -88,7 +88,7 @@ def test_stages(whole):
     assert rates[0] == pytest.approx(2e-3) and rates[FIRST - 2] < 1e-3
     assert rates[FIRST - 1] == pytest.approx(1e-3) and rates[-1] < 2e-4
     for number, (*_, weight, average) in record.steps.items():
-        assert torch.equal(weight, average) == (number == FIRST - 1)
+        assert torch.equal(weight, average) == (number in (0, FIRST - 1))
 
 
 @pytest.mark.parametrize(('stop', 'workers'), [(2, 0), (3, 0), (4, 2)])
