@@ -31,9 +31,7 @@ def test_a_crash_costs_its_item_alone(jobs):
     """Every item comes back once, with its result or its process's exit code."""
     results = dict(map_despite_crashes(work, range(10), jobs))
     codes = {3: -signal.SIGKILL, 4: 7, 5: 1}
-    assert results == {
-        i: Crash(codes[i]) if i in codes else i**2 for i in range(10)
-    }
+    assert results == {i: Crash(codes[i]) if i in codes else i**2 for i in range(10)}
 
 
 def wait_for_ever(item: int) -> int:
