@@ -31,32 +31,6 @@ def seed_iteration(*key: int) -> None:
     torch.manual_seed(seed)
 
 
-def get_random_states() -> dict[str, Any]:
-    """States of the generators of Python, NumPy and torch.
-
-    Returns:
-        Tensors and numbers only, so that a safe load of a checkpoint reads them.
-    """
-    name, keys, *rest = np.random.get_state()
-    return dict(
-        python=random.getstate(),
-        numpy=(name, torch.from_numpy(keys.astype(np.int64)), *rest),
-        torch=torch.get_rng_state(),
-        cuda=torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-    )
-
-
-def set_random_states(states: dict[str, Any]) -> None:
-    """Put back what :func:`get_random_states` returned."""
-    version, words, gauss = states['python']
-    random.setstate((version, tuple(words), gauss))
-    name, keys, *rest = states['numpy']
-    np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), *rest))
-    torch.set_rng_state(states['torch'].cpu())
-    if len(states['cuda']) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all([state.cpu() for state in states['cuda']])
-
-
 class SampleIndex(int):
     """An index into a data set that knows its place in the order of samples.
 

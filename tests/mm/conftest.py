@@ -21,6 +21,8 @@ from mmengine.structures import BaseDataElement
 from torch import nn
 from torch.utils.data import Dataset
 
+import dugi_mae.mm.hooks  # noqa: F401  registers them
+
 
 class NoisyNumbers(Dataset):
     """Samples whose augmentation draws from Python, NumPy and torch."""
@@ -74,9 +76,9 @@ class RisingMetric(BaseMetric):
 
 
 @pytest.fixture
-def make_runner(tmp_path) -> Callable[..., Runner]:
+def make_runner(tmp_path) -> Iterator[Callable[..., Runner]]:
     """Make a runner of 4 epochs of 3 iterations, validated after each epoch."""
-    number = iter(range(1000))
+    made: list[Runner] = []
 
     def make(
         loop: str = 'epoch',
@@ -101,7 +103,7 @@ def make_runner(tmp_path) -> Callable[..., Runner]:
         checkpoint |= options.pop('checkpoint', {})
         # The runner seeds only after the model is built.
         torch.manual_seed(0)
-        return Runner(
+        runner = Runner(
             model=NoisyModel(),
             work_dir=str(tmp_path / name),
             train_dataloader=dict(sampler=dict(type=sampler, shuffle=True), **loader),
@@ -128,12 +130,19 @@ def make_runner(tmp_path) -> Callable[..., Runner]:
             custom_hooks=list(hooks),
             randomness=dict(seed=7),
             log_level='WARNING',
-            experiment_name=f'{tmp_path.name}{next(number)}',
+            experiment_name=f'{tmp_path.name}{len(made)}',
             cfg=Config(),
             **options,
         )
+        made.append(runner)
+        return runner
 
-    return make
+    yield make
+    # Persistent workers that are left to the garbage collector take 5 seconds each.
+    for runner in made:
+        for loop in (runner._train_loop, runner._val_loop):
+            if workers := getattr(getattr(loop, 'dataloader', None), '_iterator', None):
+                workers._shutdown_workers()
 
 
 @pytest.fixture

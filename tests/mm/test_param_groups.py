@@ -40,6 +40,6 @@ def test_steps_are_those_of_mmengine(kind):
 
 def test_the_config_decides():
     """An optimizer that is to take one tensor at a time does."""
-    settings = dict(optimizer=dict(type='SGD', lr=0.1, fused=False))
+    settings = dict(optimizer=dict(type='SGD', lr=0.1, weight_decay=0.3, fused=False))
     wrapper = GroupedOptimWrapperConstructor(settings, PARAMWISE)(make_model())
     assert not wrapper.optimizer.param_groups[0]['fused']

@@ -9,13 +9,7 @@ from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
-from dugi_mae.mm.seeding import (
-    get_random_states,
-    seed_iteration,
-    seed_samples,
-    set_random_states,
-    skip_batches,
-)
+from dugi_mae.mm.seeding import seed_iteration, seed_samples, skip_batches
 
 
 def _train_sampler(runner: Runner):
@@ -40,11 +34,10 @@ class ExactResumeHook(Hook):
     What a sample's augmentations draw follows from (seed, process, epoch, number in
     the epoch's order); what model and losses draw follows from (seed, process,
     iteration). Neither depends on workers, on their number, on validation or on
-    pictures in between. Checkpoints carry the states of the generators of Python,
-    NumPy and torch, which go on for what is drawn outside of iterations, and the
-    sampler's seed. Together with mmengine, which restores weights, optimizer, loss
-    scaler, schedules and the place in the order, the losses after a resume are those
-    of the uninterrupted run; to the bit on a CPU and with deterministic kernels.
+    pictures in between. Checkpoints carry the sampler's seed. Together with mmengine,
+    which restores weights, optimizer, loss scaler, schedules and the place in the
+    order, the losses after a resume are those of the uninterrupted run; to the bit on a
+    CPU and with deterministic kernels.
 
     It holds for resumes from any iteration, at the same number of processes, of images
     and of samples in a batch; the log says what a resume repeats where it does not:
@@ -63,15 +56,11 @@ class ExactResumeHook(Hook):
         self._batches_done = 0
 
     def before_train(self, runner: Runner) -> None:
-        """Seed the samples and go on with the saved states."""
+        """Seed the samples, and leave out those of an epoch that has begun."""
         self._key = (runner.seed, runner.rank)
         if self._resumed is not None:
-            sampler = _train_sampler(runner)
             if self._resumed['sampler_seed'] is not None:
-                sampler.seed = self._resumed['sampler_seed']
-            # Only the first process saves, and only its states are known.
-            if runner.rank == 0:
-                set_random_states(self._resumed['states'])
+                _train_sampler(runner).seed = self._resumed['sampler_seed']
         seed_samples(runner.train_dataloader, *self._key)
         if self._resumed is not None:
             self._continue_epoch(runner, self._resumed)
@@ -122,17 +111,15 @@ class ExactResumeHook(Hook):
         self._batches_done = 0
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Add the states of the generators."""
-        sampler = _train_sampler(runner)
-        seed = getattr(sampler, 'seed', None)
+        """Add what the order of samples follows from."""
+        seed = getattr(_train_sampler(runner), 'seed', None)
         checkpoint['random'] = dict(
-            states=get_random_states(),
             sampler_seed=seed if isinstance(seed, int) else None,
             batches_done=self._batches_done,
             **_sizes(runner),
         )
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Keep the states until training starts, if this is a resume."""
+        """Keep it until training starts, if this is a resume."""
         if runner._resume:
             self._resumed = checkpoint.get('random')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,13 +100,13 @@ def make_runner(tmp_path, toy_pretrain_model) -> Callable[..., Runner]:
     return make
 
 
-def test_one_percent_of_bad_files(tmp_path, make_runner, write_bad_images, read_log):
-    """500 files, 5 of them bad: both runs end, and report exactly those, once.
+def test_a_few_bad_files(tmp_path, make_runner, write_bad_images, read_log):
+    """200 files, 5 of them bad: both runs end, and report exactly those, once.
 
     With 0 and 2 workers; batches stay full and the losses are the same.
     """
     data, kinds = tmp_path / 'data', ('empty.png', 'cut.jpg', 'text.png', 'bomb.png')
-    toys.write_images(data, 495)
+    toys.write_images(data, 195)
     bad = write_bad_images(data)
     for name in set(bad) - {*kinds, 'nan.tiff'}:
         (data / name).unlink()
@@ -115,10 +116,10 @@ def test_one_percent_of_bad_files(tmp_path, make_runner, write_bad_images, read_
         record = records[workers] = Record()
         runner = make_runner(data, 50, workers, [record], name=f'{workers}_workers')
         runner.train()
-        assert runner.iter == 10 and len(record.files) == 500
+        assert runner.iter == 4 and len(record.files) == 200
         assert reported(runner) == bad
         assert info(runner)['bad_files_read'] == 5
-        assert info(runner)['files_read'] == 505
+        assert info(runner)['files_read'] == 205
         log = read_log(runner)
         for name in bad:
             assert log.count(f'bad file, skipped: {data / name} ') == 1
@@ -152,12 +153,14 @@ def test_a_few_at_the_start_do_not(tmp_path, make_runner, write_bad_images):
     assert reported(runner) == bad
 
 
-@pytest.mark.parametrize('workers', [0, 2])
-def test_nothing_but_bad_files(tmp_path, make_runner, write_bad_images, workers):
+def test_nothing_but_bad_files(tmp_path, make_runner, write_bad_images):
     """The run ends with the reasons instead of searching for ever."""
     write_bad_images(tmp_path / 'data')
-    with pytest.raises(DuGIError, match='101 images in a row cannot be used .*damaged'):
-        make_runner(tmp_path / 'data', 2, workers).train()
+    runner = make_runner(tmp_path / 'data', 2, workers=2)
+    with pytest.raises(DuGIError, match='101 images in a row .*damaged') as caught:
+        runner.train()
+    # Workers that are left to the garbage collector take 5 seconds each.
+    traceback.clear_frames(caught.tb)
 
 
 def test_a_resume_goes_on(tmp_path, make_runner, write_bad_images):
@@ -242,14 +245,8 @@ def test_two_processes_share_counts_and_list(
     in_two_processes(work)
 
 
-@pytest.mark.parametrize(
-    ('kwargs', 'message'),
-    [
-        (dict(max_bad_share=5), 'max_bad_share=5 must lie between 0 and 1'),
-        (dict(min_files=0), 'min_files=0 must be at least 1'),
-    ],
-)
-def test_bad_arguments(kwargs, message):
+@pytest.mark.parametrize('kwargs', [dict(max_bad_share=5), dict(min_files=0)])
+def test_bad_arguments(kwargs):
     """Limits that mean nothing are refused."""
-    with pytest.raises(DuGIError, match=message):
+    with pytest.raises(DuGIError, match='=[50] must '):
         BadFilesHook(**kwargs)

@@ -13,7 +13,7 @@ from mmengine.hooks import Hook
 from dugi_mae.checkpoints.io import read_checkpoint
 from dugi_mae.errors import DuGIError
 from dugi_mae.mm.hooks import SafeCheckpointHook
-from dugi_mae.mm.resume import is_intact
+from dugi_mae.mm.resume import check_intact, find_checkpoint
 
 
 def names(folder: Path) -> list[str]:
@@ -37,11 +37,12 @@ def test_saves_as_mmengine_does(make_runner, loop):
     assert (folder / 'last_checkpoint').read_text() == str(
         folder / last.format(steps[-1])
     )
-    assert all(is_intact(path) for path in folder.glob('*.pth'))
+    for path in folder.glob('*.pth'):
+        check_intact(path)
     assert not list(folder.glob('.*'))
 
 
-@pytest.mark.parametrize('call', range(2, 24))
+@pytest.mark.parametrize('call', range(2, 18))
 def test_killed_in_any_write(make_runner, monkeypatch, call):
     """Whichever sync is the last, a whole checkpoint is named and a best one is there.
 
@@ -63,10 +64,13 @@ def test_killed_in_any_write(make_runner, monkeypatch, call):
     folder = Path(runner.work_dir)
     note = folder / 'last_checkpoint'
     if note.exists():
-        assert is_intact(note.read_text())
-    assert any(is_intact(path) for path in folder.glob('iter_*.pth'))
+        check_intact(note.read_text())
+    assert find_checkpoint(folder)
     # From the first best on, there always is one.
-    assert call < 6 or any(is_intact(path) for path in folder.glob('best_*.pth'))
+    best = list(folder.glob('best_*.pth'))
+    assert call < 6 or best
+    for path in best:
+        check_intact(path)
 
 
 def test_full_disk(make_runner, monkeypatch):
@@ -103,7 +107,7 @@ def test_resume_falls_back(make_runner, read_log):
     assert f'continuing from {folder / "epoch_3.pth"}' in read_log(resumed)
     first, second = (r.model.layer.weight for r in (runner, resumed))
     assert torch.equal(first, second)
-    assert is_intact(folder / 'epoch_4.pth')
+    check_intact(folder / 'epoch_4.pth')
     assert not list(folder.glob('.*'))
 
 
@@ -134,29 +138,25 @@ def test_another_run_keeps_its_files(make_runner):
     assert names(Path(second.work_dir)) == ['best_score_iter_12.pth', 'iter_12.pth']
 
 
-@pytest.mark.parametrize('trap', ['folder', 'file', '../precious'])
-def test_a_checkpoint_removes_nothing_it_names(make_runner, tmp_path, trap):
+def test_a_checkpoint_removes_nothing_it_names(make_runner, tmp_path):
     """Neither as the best one so far nor as the step of an outdated one."""
     options = dict(max_keep_ckpts=1, save_best='score', rule='greater')
     first = make_runner('iter', epochs=2, checkpoint=options)
     first.train()
-    precious = tmp_path / 'precious'
-    precious.mkdir()
-    (precious / 'file.pth').touch()
+    precious = tmp_path / 'precious.pth'
+    precious.touch()
     last = Path(first.work_dir) / 'iter_6.pth'
     content = read_checkpoint(last)
     info = content['message_hub']['runtime_info']
-    if trap == '../precious':
-        info['keep_ckpt_ids'] = [f'x/../../{trap}/file', 1, 2]
-        (Path(first.work_dir) / 'iter_x').mkdir()
-    else:
-        info['best_ckpt'] = str(precious / 'file.pth' if trap == 'file' else precious)
+    info['keep_ckpt_ids'] = ['x/../../precious', 1, 2]
+    (Path(first.work_dir) / 'iter_x').mkdir()
+    info['best_ckpt'] = str(precious)
     content['message_hub']['log_scalars'] = {}
     torch.save(content, last)
     second = make_runner('iter', checkpoint=options, resume=True)
     second.val_evaluator.metrics[0].score = 9
     second.train()
-    assert (precious / 'file.pth').is_file()
+    assert precious.is_file()
 
 
 def test_weights_that_are_not_finite_are_not_saved(make_runner):

@@ -11,7 +11,6 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
-from dugi_mae.mm import hooks  # noqa: F401  registers them
 from dugi_mae.mm.resume import find_checkpoint
 
 
