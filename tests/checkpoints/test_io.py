@@ -223,17 +223,6 @@ def test_a_compressed_file_is_refused_unread(tmp_path):
     tracemalloc.stop()
 
 
-@pytest.mark.parametrize('folder', [True, False])
-def test_places_that_cannot_be_written_are_named(tmp_path, folder):
-    """A folder in the way of the file, or a file in the way of its folder."""
-    (tmp_path / 'folder').mkdir()
-    (tmp_path / 'file').write_text('x')
-    path = tmp_path / 'folder' if folder else tmp_path / 'file' / 'x.pth'
-    with pytest.raises(DuGIError, match=f'{path} cannot be written'):
-        write_checkpoint(dict(state_dict=STATE), path)
-    assert sorted(p.name for p in tmp_path.rglob('*')) == ['file', 'folder']
-
-
 def test_files_are_read_where_they_are_wanted(tmp_path, monkeypatch):
     """``map_location`` reaches torch, as a name, a device or a function."""
     torch.save(STATE, tmp_path / 'x.pth')

@@ -186,13 +186,3 @@ def test_softmax_entropy_equals_the_loop(scale):
             shares = [max(e / sum(exps), 1e-9) for e in exps]
             want = -sum(p * math.log(p) for p in shares)
             assert got[b, t].item() == pytest.approx(want, abs=1e-5)
-
-
-def test_softmax_entropy_has_no_gradient_and_known_ends():
-    """Equal channels give ln D, one certain channel about 0, and no gradient."""
-    embeddings = torch.zeros(1, 2, 8, requires_grad=True)
-    certain = embeddings + torch.tensor([0.0] * 7 + [100.0]) * torch.eye(2)[1][:, None]
-    bits = softmax_entropy(certain)
-    assert not bits.requires_grad
-    assert bits[0, 0].item() == pytest.approx(math.log(8), abs=1e-6)
-    assert 0 <= bits[0, 1].item() < 1e-6
