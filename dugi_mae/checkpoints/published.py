@@ -74,14 +74,14 @@ def describe(state_dict: dict[str, Tensor]) -> PublishedModel:
     Raises:
         DuGIError: If it is no state dict of this family.
     """
-    widths = [
-        _most_common(
-            _sizes(state_dict, f'patch_embed{i}.proj.weight')
-            + _sizes(state_dict, f'patch_embed{i}.proj.bias')
-            + _sizes(state_dict, f'patch_embed{i}.norm.weight')
+
+    def size(prefix: str, *names: str) -> int:
+        return _most_common(
+            n for name in names for n in _sizes(state_dict, prefix + name)
         )
-        for i in (1, 2, 3)
-    ]
+
+    embed = ('proj.weight', 'proj.bias', 'norm.weight')
+    widths = [size(f'patch_embed{i}.', *embed) for i in (1, 2, 3)]
     depths = [_count_blocks(state_dict, f'blocks{i}') for i in (1, 2, 3)]
     if 0 in widths or 0 in depths:
         part = 'patch_embed' if 0 in widths else 'blocks'
@@ -90,12 +90,8 @@ def describe(state_dict: dict[str, Tensor]) -> PublishedModel:
             f'{part}{(widths if 0 in widths else depths).index(0) + 1}.*; '
             'convert_checkpoint.py reads the published files as they are'
         )
-    decoder_width = _most_common(
-        _sizes(state_dict, 'decoder_embed.bias')
-        + _sizes(state_dict, 'decoder_embed.weight')
-        + _sizes(state_dict, 'decoder_norm.weight')
-        + _sizes(state_dict, 'decoder_norm.bias')
-    )
+    decoder = ('embed.bias', 'embed.weight', 'norm.weight', 'norm.bias')
+    decoder_width = size('decoder_', *decoder)
     prefixes = {key.partition('.')[0] for key in state_dict}
     kind = 'InfMAE' if 'patch_embed' in prefixes else 'MCMAE'
     if {'var_transformers', 'var_ffns'} & prefixes:

@@ -28,7 +28,7 @@ def neighbour_rows(
     """
     ids, (rows, cols) = token_mask.ids_keep, grid
     batch, device = len(ids), ids.device
-    step = torch.arange(scale, device=device)
+    step = torch.arange(scale + 2 * margin, device=device)
     y = (ids // cols * scale)[..., None, None] + step[:, None]
     x = (ids % cols * scale)[..., None, None] + step
     image = torch.arange(batch, device=device)[:, None, None, None]
@@ -36,10 +36,7 @@ def neighbour_rows(
     size = batch, rows * scale + 2 * margin, cols * scale + 2 * margin
     table = torch.full(size, total, device=device)
     listed = torch.arange(total, device=device).view(*ids.shape, scale, scale)
-    table[image, y + margin, x + margin] = listed
-    side = torch.arange(scale + 2 * margin, device=device)
-    y = (ids // cols * scale)[..., None, None] + side[:, None]
-    x = (ids % cols * scale)[..., None, None] + side
+    table[image, y[..., :scale, :] + margin, x[..., :scale] + margin] = listed
     return table[image, y, x].flatten(0, 1)
 
 

@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from dugi_mae.errors import DuGIError
+from dugi_mae.errors import DuGIError, check_range
 from dugi_mae.mm.datasets.bad_files import BadFile, count_reasons
 
 from .reporting import is_reported
@@ -49,10 +49,8 @@ class BadFilesHook(Hook):
     priority = 'HIGH'
 
     def __init__(self, max_bad_share: float = 0.05, min_files: int = 200) -> None:
-        if not 0 <= max_bad_share <= 1:
-            raise DuGIError(f'max_bad_share={max_bad_share} must lie between 0 and 1')
-        if min_files < 1:
-            raise DuGIError(f'min_files={min_files} must be at least 1')
+        check_range('max_bad_share', max_bad_share, 0, 1)
+        check_range('min_files', min_files, 1, 10**9)
         self.max_bad_share = max_bad_share
         self.min_files = min_files
         self._read = 0

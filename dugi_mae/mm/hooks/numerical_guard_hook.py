@@ -16,7 +16,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from dugi_mae.errors import DuGIError
+from dugi_mae.errors import DuGIError, check_range
 
 from .reporting import is_reported
 
@@ -110,8 +110,7 @@ class NumericalGuardHook(Hook):
     """
 
     def __init__(self, max_in_a_row: int = 10) -> None:
-        if max_in_a_row < 1:
-            raise DuGIError(f'max_in_a_row={max_in_a_row} must be at least 1')
+        check_range('max_in_a_row', max_in_a_row, 1, 10**9)
         self.max_in_a_row = max_in_a_row
         self._own: Tensor | bool = True
         self._finite: _Flag | bool = True

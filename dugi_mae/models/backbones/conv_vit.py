@@ -86,10 +86,7 @@ class ConvViT(ConvViTBase):
         self.out_indices = tuple(out_indices)
         if not self.out_indices or not set(self.out_indices) <= {0, 1, 2, 3}:
             raise DuGIError(f'out_indices={out_indices}: choose from 0, 1, 2, 3')
-        if frozen_stages not in (-1, 0, 1, 2, 3):
-            raise DuGIError(
-                f'frozen_stages={frozen_stages}: choose from -1, 0, 1, 2, 3'
-            )
+        check_choice('frozen_stages', frozen_stages, (-1, 0, 1, 2, 3))
         self.frozen_stages = frozen_stages
         dims = (*self.arch.embed_dims, self.arch.embed_dims[-1])
         self.out_channels = tuple(dims[i] for i in self.out_indices)

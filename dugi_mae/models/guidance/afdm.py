@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dugi_mae.errors import DuGIError, check_choice, check_range
+from dugi_mae.errors import check_choice, check_range
 from dugi_mae.models.layers import TokenEmbed, init_transformer_weights
 from dugi_mae.ops import (
     FILTER_MODES,
@@ -66,11 +66,7 @@ class AdaptiveFrequencyModulation(nn.Module):
         check_choice('mode', mode, FILTER_MODES)
         check_choice('align', align, ('gather', 'pool'))
         check_choice('source', source, ('image', 'visible'))
-        if not (radius > 0 and beta > 0 and 0 < alpha < 1):
-            raise DuGIError(
-                f'radius={radius}, alpha={alpha}, beta={beta}: radius and beta must '
-                'be positive and alpha between 0 and 1'
-            )
+        check_range('alpha', alpha, 1e-6, 1 - 1e-6)
         # Beyond that the softplus is the identity, and its inverse overflows.
         for name, value in (('radius', radius), ('beta', beta)):
             check_range(name, value, 1e-6, 500)

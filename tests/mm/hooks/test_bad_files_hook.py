@@ -248,5 +248,5 @@ def test_two_processes_share_counts_and_list(
 @pytest.mark.parametrize('kwargs', [dict(max_bad_share=5), dict(min_files=0)])
 def test_bad_arguments(kwargs):
     """Limits that mean nothing are refused."""
-    with pytest.raises(DuGIError, match='=[50] must '):
+    with pytest.raises(DuGIError, match='=[50] is out of range'):
         BadFilesHook(**kwargs)
