@@ -2,31 +2,13 @@
 
 ``custom_imports = dict(imports=['dugi_mae.mmdet'], allow_failed_imports=False)``
 registers the encoder (``type='mmpretrain.ConvViT'``), the transforms, the hooks, the
-file backend ``infrared`` and the detection data sets. It changes nothing else in mmdet.
+file backend ``infrared`` and the detection data set. It changes nothing else in mmdet.
 """
 
 import mmdet  # noqa: F401  says at once what is missing
 
 from .mm import everywhere
-from .mm.datasets.detection import (
-    DroneVehicleDataset,
-    FLIRAlignedDataset,
-    FLIRv2Dataset,
-    HITUAVDataset,
-    InfraredCocoDataset,
-    LLVIPDataset,
-    M3FDDataset,
-)
+from .mm.datasets.detection import InfraredCocoDataset
 from .mm.metrics.infrared_coco_metric import InfraredCocoMetric
 
-__all__ = [
-    'DroneVehicleDataset',
-    'FLIRAlignedDataset',
-    'FLIRv2Dataset',
-    'HITUAVDataset',
-    'InfraredCocoDataset',
-    'InfraredCocoMetric',
-    'LLVIPDataset',
-    'M3FDDataset',
-    'everywhere',
-]
+__all__ = ['InfraredCocoDataset', 'InfraredCocoMetric', 'everywhere']

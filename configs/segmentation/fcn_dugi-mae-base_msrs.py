@@ -1,13 +1,15 @@
-# FCN over the pre-trained base encoder on MSRS. Name the encoder's file with
+# FCN over the pre-trained base encoder on MSRS: the second head's settings, on the four
+# maps at F1's size. Name the encoder's file with
 # --cfg-options model.backbone.init_cfg.checkpoint=FILE.
-_base_ = [
-    '../_base_/models/fcn_convvit-base.py',
-    '../_base_/datasets/msrs_480x640.py',
-    '../_base_/schedules/seg_adamw_160k.py',
-    '../_base_/seg_runtime.py',
-]
+_base_ = './upernet_dugi-mae-base_msrs.py'
 model = dict(
-    data_preprocessor=dict(size=(480, 512)),
-    decode_head=dict(num_classes=9),
-    auxiliary_head=dict(num_classes=9),
+    decode_head=dict(
+        _base_.model.auxiliary_head,
+        _delete_=True,
+        in_channels=_base_.channels.base,
+        in_index=[0, 1, 2, 3],
+        input_transform='resize_concat',
+        num_convs=2,
+        loss_decode=dict(type='CrossEntropyLoss', loss_weight=1.0),
+    ),
 )

@@ -2,7 +2,7 @@
 # data_root and classes, in the order of the label values 0, 1, ... Name the encoder's
 # file with --cfg-options model.backbone.init_cfg.checkpoint=FILE.
 _base_ = [
-    '../_base_/models/upernet_convvit-tiny_multi-class.py',
+    '../_base_/models/upernet_convvit-tiny.py',
     '../_base_/datasets/custom_512x512.py',
     '../_base_/schedules/seg_adamw_20k.py',
     '../_base_/seg_runtime.py',
@@ -10,7 +10,6 @@ _base_ = [
 data_root = '{{$DUGI_DATA:../shared/data}}/my_set'
 classes = ('background', 'person', 'car')
 model = dict(
-    data_preprocessor=dict(size=(512, 512)),
     decode_head=dict(num_classes=len(classes)),
     auxiliary_head=dict(num_classes=len(classes)),
 )

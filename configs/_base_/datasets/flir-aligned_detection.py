@@ -3,10 +3,10 @@
 #     python tools/dataset_converters/convert_dataset.py flir SRC data/coco/flir_aligned
 # DUGI_COCO names another folder than data/coco.
 _base_ = './infrared-coco_detection.py'
-dataset_type = 'FLIRAlignedDataset'
 data_root = '{{$DUGI_COCO:data/coco}}/flir_aligned'
-train_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))
-val_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))
+dataset = dict(data_root=data_root, metainfo=dict(classes=('person', 'bicycle', 'car')))
+train_dataloader = dict(dataset=dataset)
+val_dataloader = dict(dataset=dataset)
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + '/annotations/val.json')
 test_evaluator = val_evaluator

@@ -7,10 +7,13 @@
 # and ann_file of both evaluators. DontCare is no class. Papers report the test split:
 # set test_dataloader.dataset.ann_file and test_evaluator.ann_file to test.json.
 _base_ = './infrared-coco_detection.py'
-dataset_type = 'HITUAVDataset'
 data_root = '{{$DUGI_COCO:data/coco}}/hit_uav'
-train_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))
-val_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))
+dataset = dict(
+    data_root=data_root,
+    metainfo=dict(classes=('Person', 'Car', 'Bicycle', 'OtherVehicle')),
+)
+train_dataloader = dict(dataset=dataset)
+val_dataloader = dict(dataset=dataset)
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + '/annotations/val.json')
 test_evaluator = val_evaluator

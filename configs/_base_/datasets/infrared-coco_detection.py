@@ -4,7 +4,6 @@
 # layout. The classes are those of the annotation file; set num_classes of the model to
 # their number, or choose some with dataset.metainfo=dict(classes=('name', ...)).
 # Images without boxes stay in; filter_cfg=dict(filter_empty_gt=True) would drop them.
-dataset_type = 'InfraredCocoDataset'
 data_root = '{{$DUGI_COCO:data/coco}}/my_set'
 # 8-bit, 16-bit, grey, colour: all become three equal channels, so only geometric
 # augmentation is used. For models with one channel add color_type='grayscale'.
@@ -48,31 +47,25 @@ tta_pipeline = [
         ],
     ),
 ]
+dataset = dict(
+    type='InfraredCocoDataset', data_root=data_root, data_prefix=dict(img='images/')
+)
 train_dataloader = dict(
     batch_size=2,
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     batch_sampler=dict(type='AspectRatioBatchSampler'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        ann_file='annotations/train.json',
-        data_prefix=dict(img='images/'),
-        pipeline=train_pipeline,
-    ),
+    dataset=dict(dataset, ann_file='annotations/train.json', pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=1,
     num_workers=2,
     persistent_workers=True,
-    drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
+        dataset,
         ann_file='annotations/val.json',
-        data_prefix=dict(img='images/'),
         test_mode=True,
         pipeline=test_pipeline,
     ),

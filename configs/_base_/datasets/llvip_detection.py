@@ -5,14 +5,10 @@
 #     python tools/dataset_converters/convert_dataset.py llvip SRC data/coco/llvip
 # DUGI_COCO names another folder than data/coco.
 _base_ = './m3fd-inf_detection.py'
-dataset_type = 'LLVIPDataset'
 data_root = '{{$DUGI_COCO:data/coco}}/llvip'
-train_dataloader = dict(dataset=dict(type=dataset_type, data_root=data_root))
-val_dataloader = dict(
-    dataset=dict(
-        type=dataset_type, data_root=data_root, ann_file='annotations/test.json'
-    )
-)
+dataset = dict(data_root=data_root, metainfo=dict(classes=('person',)))
+train_dataloader = dict(dataset=dataset)
+val_dataloader = dict(dataset=dict(dataset, ann_file='annotations/test.json'))
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + '/annotations/test.json')
 test_evaluator = val_evaluator

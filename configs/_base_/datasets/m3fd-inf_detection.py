@@ -4,8 +4,11 @@
 #     python tools/dataset_converters/convert_dataset.py m3fd SRC data/coco/m3fd
 # DUGI_COCO names another folder than data/coco.
 _base_ = './infrared-coco_detection.py'
-dataset_type = 'M3FDDataset'
 data_root = '{{$DUGI_COCO:data/coco}}/m3fd'
+dataset = dict(
+    data_root=data_root,
+    metainfo=dict(classes=('People', 'Car', 'Bus', 'Motorcycle', 'Lamp', 'Truck')),
+)
 scale = (1024, 768)
 train_pipeline = [
     dict(step, scale=scale) if 'scale' in step else step
@@ -28,12 +31,8 @@ tta_pipeline = [
         ],
     ),
 ]
-train_dataloader = dict(
-    dataset=dict(type=dataset_type, data_root=data_root, pipeline=train_pipeline)
-)
-val_dataloader = dict(
-    dataset=dict(type=dataset_type, data_root=data_root, pipeline=test_pipeline)
-)
+train_dataloader = dict(dataset=dict(dataset, pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(dataset, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + '/annotations/val.json')
 test_evaluator = val_evaluator

@@ -1,5 +1,5 @@
 # UPerNet of MCMAE's recipe over the base encoder.
-_base_ = './upernet_convvit-tiny_multi-class.py'
+_base_ = './upernet_convvit-tiny.py'
 model = dict(
     backbone=dict(arch='base', drop_path_rate=0.2),
     decode_head=dict(in_channels=_base_.channels.base, channels=768),

@@ -11,7 +11,6 @@ from mmdet.datasets.api_wrappers import COCO
 from mmdet.registry import DATASETS
 from mmengine.logging import print_log
 
-from dugi_mae.annotations import classes as public
 from dugi_mae.annotations.coco import (
     check_coco,
     class_names,
@@ -21,18 +20,6 @@ from dugi_mae.annotations.coco import (
 from dugi_mae.annotations.coco_masks import check_masks
 from dugi_mae.errors import DuGIError
 from dugi_mae.mm.datasets.checks import check_classes
-
-#: Colours that stay apart on grey, for the first classes of any set.
-PALETTE = [
-    *((255, 80, 60), (60, 160, 255), (90, 220, 90), (250, 200, 50), (200, 90, 240)),
-    *((250, 150, 40), (60, 220, 220), (255, 120, 190), (170, 210, 60), (130, 120, 255)),
-    *((220, 130, 90), (40, 190, 140), (190, 60, 110), (150, 190, 255), (240, 240, 130)),
-]
-
-
-def metainfo(classes: tuple[str, ...]) -> dict:
-    """Class names with a colour each."""
-    return dict(classes=classes, palette=PALETTE[: len(classes)])
 
 
 def coco_api(content: dict) -> COCO:
@@ -72,7 +59,7 @@ class InfraredCocoDataset(CocoDataset):
             leaves no image.
     """
 
-    METAINFO: dict = {}
+    METAINFO: dict = {}  # not the 80 classes of COCO
 
     def load_data_list(self) -> list[dict]:
         """List the images with their boxes."""
@@ -139,45 +126,3 @@ class InfraredCocoDataset(CocoDataset):
                 f'of {len(samples)} are missing): copy it there, or correct '
                 'data_prefix.img'
             )
-
-
-@DATASETS.register_module()
-class HITUAVDataset(InfraredCocoDataset):
-    """HIT-UAV: people and vehicles from the air; ``DontCare`` is no class."""
-
-    METAINFO = metainfo(public.HIT_UAV)
-
-
-@DATASETS.register_module()
-class M3FDDataset(InfraredCocoDataset):
-    """M3FD, infrared half: streets and campus, by day and night."""
-
-    METAINFO = metainfo(public.M3FD)
-
-
-@DATASETS.register_module()
-class LLVIPDataset(InfraredCocoDataset):
-    """LLVIP, infrared half: pedestrians at night."""
-
-    METAINFO = metainfo(public.LLVIP)
-
-
-@DATASETS.register_module()
-class FLIRAlignedDataset(InfraredCocoDataset):
-    """FLIR ADAS, aligned release (and version 1): roads; the few dogs are no class."""
-
-    METAINFO = metainfo(public.FLIR)
-
-
-@DATASETS.register_module()
-class FLIRv2Dataset(InfraredCocoDataset):
-    """FLIR ADAS version 2: roads, 15 classes of which some are rare."""
-
-    METAINFO = metainfo(public.FLIR_V2)
-
-
-@DATASETS.register_module()
-class DroneVehicleDataset(InfraredCocoDataset):
-    """DroneVehicle, infrared half: vehicles from the air, horizontal boxes."""
-
-    METAINFO = metainfo(public.DRONEVEHICLE)
