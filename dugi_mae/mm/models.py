@@ -148,9 +148,10 @@ class DuGIMAE(core.MaskedAutoencoder, BaseSelfSupervisor):
                 float(data_preprocessor[k][0]) for k in ('mean', 'std')
             )
 
-    def extract_feat(self, inputs: Tensor) -> Tensor:
+    def extract_feat(self, inputs: Tensor | list[Tensor]) -> Tensor:
         """Visible tokens of the encoder, ``(B, C, H, W)`` -> ``(B, K, D)``."""
-        return self.backbone(inputs, self.masking(inputs))
+        images = self._images(inputs)
+        return self.backbone(images, self.masking(images))
 
     def loss(
         self, inputs: Tensor, data_samples: list[DataSample] | None = None, **kwargs
@@ -186,8 +187,6 @@ class DuGIMAE(core.MaskedAutoencoder, BaseSelfSupervisor):
         """Unified entry: ``mode`` is ``'tensor'``, ``'loss'`` or ``'predict'``."""
         if mode == 'predict':
             return self.predict(inputs, data_samples)
-        if mode == 'tensor':
-            return self.extract_feat(self._images(inputs))
         return BaseSelfSupervisor.forward(self, inputs, data_samples, mode)
 
     def _images(self, inputs: Tensor | list[Tensor]) -> Tensor:

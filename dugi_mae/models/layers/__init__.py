@@ -1,5 +1,7 @@
 """Building blocks, one concept per file."""
 
+# ruff: noqa: F401
+
 from .attention_block import AttentionBlock, SelfAttention
 from .conv_block import ConvBlock
 from .guided_attention import FrequencyInjectionBlock, GuidanceRefinementBlock
@@ -8,18 +10,3 @@ from .norm import LayerNorm2d
 from .patch_embed import ConvPatchEmbed, TokenEmbed
 from .state_dict import fold_channels_on_load, resize_positions_on_load
 from .window_attention import WindowAttention
-
-__all__ = [
-    'AttentionBlock',
-    'ConvBlock',
-    'ConvPatchEmbed',
-    'FrequencyInjectionBlock',
-    'GuidanceRefinementBlock',
-    'LayerNorm2d',
-    'SelfAttention',
-    'TokenEmbed',
-    'WindowAttention',
-    'fold_channels_on_load',
-    'init_transformer_weights',
-    'resize_positions_on_load',
-]
