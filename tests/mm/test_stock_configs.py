@@ -22,12 +22,19 @@ TRAIN = Path(__file__).resolve().parents[2] / 'tools' / 'train.py'
 #: Of a stock config's model, what goes with the widths of our toy encoder.
 FPN = dict(neck=dict(in_channels=list(toys.WIDTHS)))
 HEAD = dict(decode_head=dict(in_channels=toys.WIDTHS))
+UPERNET = HEAD | dict(auxiliary_head=dict(in_channels=toys.WIDTHS[2]))
+WITHOUT_SEGMENTS = [dict(type='LoadImageFromFile'), dict(type='PackDetInputs')]
 CLASSIFIER = dict(head=dict(in_channels=toys.WIDTHS[3]))
 #: Host, path below its configs, and what of the model changes for ours; ``None`` where
 #: the method has an encoder of its own.
 STOCK = [
     ('mmdet', 'htc/htc_r50_fpn_1x_coco.py', FPN),
+    ('mmdet', 'scnet/scnet_r50_fpn_1x_coco.py', FPN),
+    ('mmdet', 'queryinst/queryinst_r50_fpn_1x_coco.py', FPN),
+    ('mmdet', 'sparse_rcnn/sparse-rcnn_r50_fpn_1x_coco.py', FPN),
+    ('mmdet', 'panoptic_fpn/panoptic-fpn_r50_fpn_1x_coco.py', FPN),
     ('mmdet', 'rpn/rpn_r50_fpn_1x_coco.py', FPN),
+    ('mmseg', 'upernet/upernet_r50_4xb4-80k_ade20k-512x512.py', UPERNET),
     ('mmseg', 'segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py', HEAD),
     ('mmseg', 'mask2former/mask2former_r50_8xb2-160k_ade20k-512x512.py', HEAD),
     ('mmpretrain', 'swin_transformer/swin-tiny_16xb64_in1k.py', CLASSIFIER),
@@ -36,21 +43,24 @@ STOCK = [
 
 
 def write_coco(folder: Path) -> None:
-    """One image with a box, an instance and a label map, for both splits."""
+    """One image with a box, an instance, a segment and a label map, for both splits."""
     for split in ('train2017', 'val2017'):
         toys.write_image(folder / split / '1.jpg')
-        labels = np.zeros((48, 64), np.uint8)
-        toys.write_image(folder / 'stuffthingmaps' / split / '1.png', labels)
-        instance = dict(id=1, image_id=1, category_id=1, area=1200, iscrowd=0)
-        outline = [[5, 5, 45, 5, 45, 35, 5, 35]]
-        content = dict(
-            images=[dict(id=1, file_name='1.jpg', width=64, height=48)],
-            categories=[dict(id=1, name='person')],
-            annotations=[instance | dict(bbox=[5, 5, 40, 30], segmentation=outline)],
-        )
-        (folder / 'annotations').mkdir(exist_ok=True)
-        path = folder / f'annotations/instances_{split}.json'
-        path.write_text(json.dumps(content))
+        for labels in ('stuffthingmaps', 'annotations/panoptic'):
+            place = f'{labels}_{split}' if 'panoptic' in labels else f'{labels}/{split}'
+            toys.write_image(folder / place / '1.png', np.zeros((48, 64, 3), np.uint8))
+        box = dict(id=1, category_id=1, bbox=[5, 5, 40, 30], area=1200, iscrowd=0)
+        instance = dict(box, image_id=1, segmentation=[[5, 5, 45, 5, 45, 35, 5, 35]])
+        segments = dict(image_id=1, file_name='1.png', segments_info=[box])
+        kinds = dict(instances=instance, panoptic=segments)
+        for kind, annotation in kinds.items():
+            content = dict(
+                images=[dict(id=1, file_name='1.jpg', width=64, height=48)],
+                categories=[dict(id=1, name='person', isthing=1)],
+                annotations=[annotation],
+            )
+            path = folder / f'annotations/{kind}_{split}.json'
+            path.write_text(json.dumps(content))
 
 
 def write_ade(folder: Path) -> None:
@@ -98,11 +108,11 @@ def built(monkeypatch, tmp_path) -> Callable[..., Runner]:
     for loop in (EpochBasedTrainLoop, IterBasedTrainLoop):
         monkeypatch.setattr(loop, 'run', lambda self: runners.append(self.runner))
 
-    def run(config: str) -> Runner:
+    def run(config: str, *flags: str) -> Runner:
         path = tmp_path / 'stock.py'
         path.write_text(config)
         work_dir = str(tmp_path / 'run')
-        argv = ['train.py', str(path), '--work-dir', work_dir]
+        argv = ['train.py', str(path), '--work-dir', work_dir, *flags]
         monkeypatch.setattr(sys, 'argv', argv)
         runpy.run_path(str(TRAIN))['main']()
         assert len(runners) == 1
@@ -129,6 +139,8 @@ def test_stock_config(host, name, changes, ours, data, built):
         kind = 'ConvViT' if host == 'mmpretrain' else 'mmpretrain.ConvViT'
         maps = (3,) if host == 'mmpretrain' else (0, 1, 2, 3)
         backbone = dict(_delete_=True, type=kind, arch=toys.ARCH, out_indices=maps)
+    if 'upernet' in name:
+        model = model | dict(pretrained=None)  # there is no network
     loader = dict(num_workers=0, persistent_workers=False)
     train = loader | dict(dataset=dict(data_root=f'{folder}/'))
     config = dict(
@@ -145,12 +157,18 @@ def test_stock_config(host, name, changes, ours, data, built):
     if host == 'mmdet':
         path = f'{folder}/annotations/instances_val2017.json'
         config['val_evaluator'] = dict(ann_file=path)
+    flags = []
+    if 'panoptic' in name:
+        # panopticapi is not on PyPI: segments are neither read nor compared.
+        config['train_dataloader']['dataset']['pipeline'] = WITHOUT_SEGMENTS
+        flags = ['--no-validate']
+        del config['val_dataloader'], config['val_evaluator']
     if 'mff' in name:  # nothing to validate; AMP needs a GPU
         optimizer = dict(type='AdamW', lr=1e-4)
         config['optim_wrapper'] = dict(_delete_=True, optimizer=optimizer)
         del config['val_dataloader'], config['test_dataloader']
     lines = [f'{key} = {value!r}' for key, value in config.items()]
-    runner = built('\n'.join(lines))
+    runner = built('\n'.join(lines), *flags)
     assert len(runner.train_dataloader.dataset) in (1, 1000)
     assert (type(runner.model.backbone).__name__ == 'ConvViT') == ours
     assert runner.optim_wrapper.optimizer.param_groups
