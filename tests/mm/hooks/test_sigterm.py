@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.hooks import Hook
+from torch.utils.data import BatchSampler
 
 from dugi_mae.mm.resume import find_checkpoint
 
@@ -64,3 +65,29 @@ def test_workers_outlive_it(make_runner):
     """A batch system sends it to all processes; no worker pulls the training down."""
     with pytest.raises(SystemExit):
         make_runner('iter', 2, [Terminate(4, workers=True)]).train()
+
+
+@pytest.mark.parametrize('change', ['images', 'batch sampler'])
+def test_what_is_repeated_is_said(make_runner, read_log, monkeypatch, change):
+    """Where an epoch that has begun cannot be continued it starts again."""
+
+    class Gathering(BatchSampler):
+        """Gathers its batches in a way of its own."""
+
+    with pytest.raises(SystemExit):
+        make_runner('epoch', 0, [Terminate(4)]).train()
+    after = Terminate()
+    resumed = make_runner('epoch', 0, [after], resume=True)
+    if change == 'images':
+        data = type(resumed._train_dataloader['dataset'])
+        monkeypatch.setattr(data, '__len__', lambda self: 8)
+        expected = 'another number of images (12 before, now 8)'
+    else:
+        resumed._train_dataloader['batch_sampler'] = dict(
+            type=Gathering, drop_last=False
+        )
+        expected = 'epoch 2 starts again: 2 of its iterations are repeated'
+    resumed.train()
+    assert expected in read_log(resumed)
+    assert 'epoch 2 starts again' in read_log(resumed)
+    assert len(after.losses) == (6 if change == 'images' else 9)
