@@ -9,7 +9,7 @@ from pathlib import Path
 
 SCRIPT = Path(__file__).resolve().parents[1] / 'tools/check_env.py'
 CORE = ('numpy', 'safetensors', 'cv2', 'PIL', 'tifffile', 'dugi_mae')
-TOOLS = ('torchvision', 'matplotlib', 'scipy', 'skimage', 'tqdm')
+TOOLS = ('torchvision', 'matplotlib', 'scipy', 'tqdm')
 MM = ('mmcv', 'mmengine', 'mmpretrain', 'mmdet', 'mmseg')
 FAKE_TORCH = """
 __version__ = '{version}'

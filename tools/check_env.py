@@ -22,7 +22,7 @@ CHECKOUT = (ROOT / 'setup.py').is_file()
 PIP = f'{sys.executable} -m pip'
 #: What is imported, by the extra that installs it.
 CORE = ('torch', 'numpy', 'safetensors', 'cv2', 'PIL', 'tifffile', 'dugi_mae')
-TOOLS = ('torchvision', 'matplotlib', 'scipy', 'skimage', 'tqdm')
+TOOLS = ('torchvision', 'matplotlib', 'scipy', 'tqdm')
 MMCV = ('mmcv', 'mmcv._ext')
 HOSTS = ('mmengine', 'mmpretrain', 'mmdet', 'mmseg')
 #: Distributions of the two families that share these import names, mmcv's first.

@@ -86,7 +86,7 @@ class InfraredReader:
         channels: 3 (grey repeated, for backbones and data preprocessors made for
             colour) or 1.
         normalizer: For images deeper than 8 bits: ``'percentile'``, ``'minmax'``,
-            ``'fixed'``, ``'clahe'`` or ``dict(type=..., **parameters)``, see
+            ``'fixed'`` or ``dict(type=..., **parameters)``, see
             :mod:`dugi_mae.images.normalize`.
         invalid: Counts of such images that mean "no measurement", for example
             ``(0, 65535)``; they become black and are left out of the statistics.

@@ -132,40 +132,8 @@ def percentile(
     return stretch(image, valid, lo, hi)
 
 
-def clahe(
-    image: ndarray,
-    valid: ndarray,
-    low: float = 1.0,
-    high: float = 99.0,
-    margin: float = 1.5,
-    clip_limit: float = 0.01,
-    kernel_size: int | None = None,
-) -> ndarray:
-    """:func:`percentile`, then contrast-limited adaptive histogram equalisation.
-
-    Close to what a camera's automatic gain does; it amplifies noise in flat scenes.
-
-    Args:
-        image: ``(H, W)`` raw counts.
-        valid: ``(H, W)`` boolean.
-        low: As ``high`` and ``margin``, see :func:`percentile`.
-        high: See there.
-        margin: See there.
-        clip_limit: Contrast limit, 0 to 1 (higher is stronger).
-        kernel_size: Side of the local windows in pixels; an eighth of the image if
-            ``None``.
-    """
-    from skimage import exposure
-
-    grey = percentile(image, valid, low, high, margin)
-    if not grey.any():  # constant: skimage would divide by the empty range
-        return grey
-    equalised = exposure.equalize_adapthist(grey, kernel_size, clip_limit)
-    return np.where(valid, equalised, 0).astype(np.float32)
-
-
 NORMALIZERS: dict[str, Callable[..., ndarray]] = dict(
-    percentile=percentile, minmax=minmax, fixed=stretch, clahe=clahe
+    percentile=percentile, minmax=minmax, fixed=stretch
 )
 #: Least and most value of each parameter.
 LIMITS = dict(
@@ -174,8 +142,6 @@ LIMITS = dict(
     margin=(0, MAX_COUNT),
     lo=(-MAX_COUNT, MAX_COUNT),
     hi=(-MAX_COUNT, MAX_COUNT),
-    clip_limit=(0, 1),
-    kernel_size=(1, MAX_COUNT),
 )
 
 
@@ -204,8 +170,7 @@ def build_normalizer(spec: str | dict) -> Normalizer:
     bound.apply_defaults()
     values = dict([*bound.arguments.items()][2:])
     for key, value in values.items():
-        if (key, value) != ('kernel_size', None):
-            check_range(f'{key} of normalizer {name!r}', value, *LIMITS[key])
+        check_range(f'{key} of normalizer {name!r}', value, *LIMITS[key])
     for low, high in (('low', 'high'), ('lo', 'hi')):
         if low in values and not values[low] < values[high]:
             raise DuGIError(

@@ -35,8 +35,8 @@ FORMATS = dict(
 ODD_SHAPES = ((1, 1), (1, 500), (40, 48, 2), (40, 48, 5), (3, 40, 48), (2, 3, 9, 9))
 ODD_KINDS = '? i1 i2 i8 u4 u8 f2 f4 f8 c8'.split()
 LOADERS = (
-    *(dict(), dict(channels=1), dict(normalizer='minmax'), dict(normalizer='clahe')),
-    *(dict(channel=0), dict(channel=3), dict(to_float32=True)),
+    *(dict(), dict(channels=1), dict(normalizer='minmax'), dict(channel=0)),
+    *(dict(channel=3), dict(to_float32=True)),
     *(dict(invalid=(0, 65535)), dict(normalizer=dict(type='fixed', lo=6700, hi=7100))),
 )
 
