@@ -55,7 +55,7 @@ WEIGHTS = {
 SMALL_TARGET_MODELS = {
     'irstd-nano': (
         'configs/small_target/irstd-nano_sirst.py',
-        'weights/irstd-nano_sirst_fp16-d59a3bdc.safetensors',
+        'weights/irstd-nano_sirst_fp16-915bd60b.safetensors',
     ),
 }
 MASKINGS = dict(
