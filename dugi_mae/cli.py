@@ -219,8 +219,8 @@ def run_cli(main: Callable[[], None]) -> None:
         if os.environ.get('DUGI_DEBUG') or 'DataLoader worker (pid' not in str(error):
             raise
         sys.exit(
-            'DuGIError: a process that loads data was killed, often for lack of memory: '
-            'lower num_workers of the data loader, then use --resume'
+            'DuGIError: a process that loads data was killed, often for lack of '
+            'memory: lower num_workers of the data loader, then use --resume'
         )
     except DuGIError as error:
         if os.environ.get('DUGI_DEBUG'):
