@@ -55,11 +55,14 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.conv1 = conv_norm(in_channels, channels, stride)
         self.conv2 = conv_norm(channels, channels)
-        self.skip = nn.Conv2d(in_channels, channels, 1, stride)
+        self.skip, self.stride = nn.Conv2d(in_channels, channels, 1), stride
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C_in, H, W)`` -> ``(B, C, H / stride, W / stride)``."""
-        return F.relu(self.conv2(F.relu(self.conv1(x))) + self.skip(x))
+        # Not a strided convolution: oneDNN's backward pass corrupts the heap in
+        # channels-last unless the channels are a multiple of 8 (torch 2.11).
+        skip = self.skip(x[..., :: self.stride, :: self.stride])
+        return F.relu(self.conv2(F.relu(self.conv1(x))) + skip)
 
 
 class SceneContext(nn.Module):

@@ -85,3 +85,15 @@ def test_bad_arguments(change):
     """Another number of maps or levels is named."""
     with pytest.raises(DuGIError, match=next(iter(change))):
         SmallTargetNet(**change)
+
+
+def test_channels_last_at_odd_widths():
+    """The same gradients; of a strided 1x1 convolution oneDNN wrote past its memory."""
+    gradients = []
+    for form in (torch.contiguous_format, torch.channels_last):
+        torch.manual_seed(0)
+        net = SmallTargetNet(widths=(4, 6, 6, 4, 4)).to(memory_format=form)
+        images = torch.randn(2, 1, 64, 64).contiguous(memory_format=form)
+        net(images).square().mean().backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in net.parameters()]))
+    torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-4)
