@@ -223,24 +223,26 @@ def find_tensors(
     return tensors
 
 
-def check_finite(tensors: Mapping[str, Tensor], path: str | Path) -> None:
+def check_finite(state_dict: Mapping[str, object], path: str | Path) -> None:
     """Raise where weights of a file are not finite.
 
     Raises:
         DuGIError: If a tensor has NaN or infinity; masks may hold infinity.
     """
-    if bad := find_non_finite(tensors):
+    if bad := find_non_finite(state_dict):
         raise DuGIError(
             f'checkpoint {path}: {bad} holds numbers that are not finite, its training '
             'has diverged: take an earlier checkpoint'
         )
 
 
-def find_non_finite(tensors: Mapping[str, Tensor]) -> str | None:
+def find_non_finite(state_dict: Mapping[str, object]) -> str | None:
     """The first name of a tensor with NaN or infinity; masks may hold infinity."""
-    for name, value in tensors.items():
-        if value.is_floating_point() and not value.isfinite().all():
-            if not name.endswith('mask') or value.isnan().any():
+    for name, value in state_dict.items():
+        if not isinstance(value, Tensor) or not value.is_floating_point():
+            continue
+        if not value.isfinite().all():
+            if not str(name).endswith('mask') or value.isnan().any():
                 return name
     return None
 

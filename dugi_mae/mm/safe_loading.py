@@ -75,8 +75,7 @@ def load_from_safe_file(filename: str, map_location: Location = None) -> dict:
     checkpoint = read_checkpoint(filename, map_location)
     weights = checkpoint.get('state_dict', checkpoint)
     if isinstance(weights, dict):
-        tensors = {k: v for k, v in weights.items() if isinstance(v, torch.Tensor)}
-        check_finite(tensors, filename)
+        check_finite(weights, filename)
     hub = checkpoint.get('message_hub')
     # Runners and inferencers execute the text of a config as Python; whatever a config
     # names is called when it is built.

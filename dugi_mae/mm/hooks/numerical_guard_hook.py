@@ -181,9 +181,8 @@ class NumericalGuardHook(Hook):
         wrapper.update_params, wrapper.step = update_params, step_if_finite
 
     def _restore_statistics(self) -> None:
-        with torch.no_grad():
-            for buffer, kept in zip(self._statistics, self._kept, strict=True):
-                buffer.copy_(kept)
+        if self._kept:
+            torch._foreach_copy_(self._statistics, self._kept)
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None
