@@ -13,6 +13,7 @@ from dugi_mae.cli import add_common_arguments, build_runner, load_config, run_cl
 from dugi_mae.errors import DuGIError
 from dugi_mae.mm.config_errors import config_errors
 from dugi_mae.mm.cpu_amp import has_bfloat16
+from dugi_mae.mm.resume import find_checkpoint
 
 
 def parse_args() -> argparse.Namespace:
@@ -70,14 +71,16 @@ def main() -> None:
         config.val_cfg = config.val_dataloader = config.val_evaluator = None
     if args.amp:
         enable_amp(config)
-    if args.resume:
-        config.resume = True
-        config.load_from = None if args.resume == 'auto' else args.resume
-        if config.load_from:
-            check_checkpoint(
-                args.resume,
-                'check the path, or use --resume alone for the newest in the work dir',
-            )
+    if args.resume == 'auto':
+        # On the first start there is nothing yet, and load_from counts.
+        if not config.get('load_from') or find_checkpoint(config.work_dir):
+            config.resume, config.load_from = True, None
+    elif args.resume:
+        config.resume, config.load_from = True, args.resume
+        check_checkpoint(
+            args.resume,
+            'check the path, or use --resume alone for the newest in the work dir',
+        )
     if args.auto_scale_lr:
         if 'base_batch_size' not in config.get('auto_scale_lr', {}):
             raise DuGIError(

@@ -55,6 +55,36 @@ def test_pretrain_wants_a_pretraining_config(monkeypatch):
         run(monkeypatch, 'benchmark_pretrain', config)
 
 
+def test_training(monkeypatch, tmp_path):
+    """The parts of a step are within it, the step within the loop; the schedule ends
+    early and no file stays behind."""
+    out = tmp_path / 'figures.json'
+    toys.write_images(tmp_path / 'images', 12)
+    run(
+        monkeypatch,
+        'benchmark_training',
+        *(PRETRAIN, '--steps', 2, '--warm-up', 1, '--out', out),
+        *('--cfg-options', f'train_dataloader.dataset.data_root={tmp_path}'),
+        *('train_dataloader.dataset.data_prefix=images', 'work_dir=nowhere'),
+        *('train_dataloader.num_workers=0', 'train_dataloader.batch_size=2'),
+        'train_dataloader.persistent_workers=False',
+    )
+    figures = json.loads(out.read_text())
+    ms = {row['part']: row['ms'] for row in figures['parts']}
+    assert ms['forward'] + ms['backward'] + ms['optimizer'] < 1.5 * ms['step']
+    assert ms['step'] < ms['whole']
+    assert 0 < figures['loop_share'] < 1
+    assert not Path('nowhere').exists()
+
+
+def test_training_needs_something_to_train(monkeypatch, tmp_path):
+    """A config without training is named."""
+    config = tmp_path / 'test_only.py'
+    config.write_text('model = dict()\n')
+    with pytest.raises(DuGIError, match=r'test_only\.py has no train_cfg'):
+        run(monkeypatch, 'benchmark_training', config)
+
+
 def test_dataloader(monkeypatch, capsys, tmp_path):
     """The config's own pipeline is read with each number of workers."""
     out = tmp_path / 'figures.json'

@@ -160,6 +160,22 @@ def test_resume(monkeypatch, tmp_path, pretrain_config):
     assert (work_dir / 'epoch_2.pth').is_file()
 
 
+def test_resume_before_there_is_a_checkpoint(monkeypatch, tmp_path, pretrain_config):
+    """The first start of a job that is requeued with ``--resume`` begins at load_from,
+    not from scratch."""
+    flags = '--no-validate', '--cfg-options', 'train_cfg.max_epochs=1'
+    first, second = tmp_path / 'first', tmp_path / 'second'
+    command = 'train.py', pretrain_config
+    run(monkeypatch, *command, '--work-dir', first, *flags)
+    start = f'load_from={first / "epoch_1.pth"}', 'optim_wrapper.optimizer.lr=0.0'
+    run(monkeypatch, *command, '--resume', '--work-dir', second, *flags, *start)
+    begun, ended = (
+        torch.load(folder / 'epoch_1.pth', weights_only=False)['state_dict']
+        for folder in (first, second)
+    )
+    torch.testing.assert_close(ended, begun, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize(
     ('command', 'message'),
     [
