@@ -105,7 +105,7 @@ def generate_scene(
     width: int = 320,
     num_targets: int | None = None,
     bit_depth: int = 8,
-    snr: tuple[float, float] = (6.0, 30.0),
+    snr: tuple[float, float] = (10.0, 40.0),
 ) -> SyntheticScene:
     """Draw a scene; the same arguments always give the same one.
 
@@ -113,7 +113,7 @@ def generate_scene(
         seed: Chooses the scene.
         height: H in pixels, at least 32.
         width: W in pixels, at least 32.
-        num_targets: Number of targets; ``None`` draws 0 to 3.
+        num_targets: Number of targets; ``None`` draws 0 to 6, fewer in small scenes.
         bit_depth: 14 for raw counts, 8 for their stretched image.
         snr: Range of a target's peak over the local clutter: the standard deviation,
             in the 25x25 pixels around it, of what a 3-pixel Gaussian smoothing removes.
@@ -128,7 +128,8 @@ def generate_scene(
     size = (height, width)
     scene = draw_background(rng, size) + _sensor(rng, size, rng.uniform(0.05, 0.2))
     if num_targets is None:
-        num_targets = int(rng.choice([0, 1, 1, 1, 2, 3]))
+        room = (height - 12) * (width - 12) // 400
+        num_targets = int(rng.integers(0, min(6, room) + 1))
     profiles, centroids = _draw_targets(rng, size, num_targets)
     rough = scene - blur(scene, 3)
     mask, boxes = np.zeros(size, bool), []

@@ -1,10 +1,10 @@
 """The complete story in a few minutes: pre-train, look, fine-tune, measure.
 
-Runs a short tiny pre-training, carries the encoder into the small-target model,
-fine-tunes it, prints the metrics and writes one picture panel. Everything is trained by
-tools/train.py and measured by tools/test.py. Without folders it uses the real data at
-DUGI_DATA (or ../shared/data), else scenes of our own generator. The runs are far too
-short to be good: configs/pretrain and configs/small_target hold the real schedules.
+Starts from the weights that ship: goes on with the pre-training of the tiny encoder,
+fine-tunes irstd-nano, prints the metrics and writes one picture panel. Everything is
+trained by tools/train.py and measured by tools/test.py. Without folders it uses the
+real data at DUGI_DATA (or ../shared/data), else scenes of our own generator. The real
+schedules are in configs/pretrain and configs/small_target.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from dugi_mae import load_infrared
@@ -28,10 +29,11 @@ from dugi_mae.errors import DuGIError
 from dugi_mae.files import make_folder
 from dugi_mae.images.synthetic import write_dataset
 from dugi_mae.visualization import draw_reconstruction, draw_small_targets
+from dugi_mae.zoo import small_target_model, weights_path
 
 ROOT = Path(__file__).resolve().parents[2]
 PRETRAIN = ROOT / 'configs' / 'demo' / 'pretrain_tiny.py'
-FINETUNE = ROOT / 'configs' / 'demo' / 'finetune_irstd.py'
+FINETUNE = ROOT / 'configs' / 'demo' / 'finetune_nano.py'
 
 
 def parse_args() -> argparse.Namespace:
@@ -100,46 +102,58 @@ def train_and_test(
     return json.loads(newest.read_text())
 
 
-def draw_panel(
-    pretrain_dir: Path, finetune_dir: Path, data: Path, rows: int = 4
-) -> np.ndarray:
-    """The story of a few test images in one picture, ``(H, W, 3)`` RGB."""
+def pick_images(data: Path, count: int = 4) -> list[str]:
+    """The test images with most targets."""
     names = (data / 'idx_427' / 'test.txt').read_text().split()
-    names = names[:: max(1, len(names) // rows)][:rows]
-    paths = [data / 'images' / f'{name}.png' for name in names]
+    masks = [data / 'masks' / f'{name}_pixels0.png' for name in names]
+    targets = [cv2.connectedComponents(cv2.imread(str(m), 0))[0] for m in masks]
+    return [names[i] for i in np.argsort(targets, kind='stable')[::-1][:count]]
+
+
+def draw_panel(pretrain_dir: Path, finetune_dir: Path, data: Path) -> np.ndarray:
+    """Reconstructions of a few test images above their targets, ``(H, W, 3)`` RGB."""
+    paths = [data / 'images' / f'{name}.png' for name in pick_images(data)]
+    reconstruct = ReconstructionInferencer(PRETRAIN, last_checkpoint(pretrain_dir))
+    images = [result.image[..., 0] for result in reconstruct(paths)]
+    model = reconstruct.model
+    story = draw_reconstruction(model, model.prepare(images))
+    side = story.shape[1] // len(paths)
+    story = story[:, : side * len(paths)]
+    title = np.full((40, *story.shape[1:]), 255, np.uint8)
+    text = 'targets: green found, red false, yellow missed'
+    cv2.putText(title, text, (10, 28), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (0, 0, 0), 2)
     find = SmallTargetInferencer(FINETUNE, last_checkpoint(finetune_dir))
     pictures = [
         draw_small_targets(load_infrared(path, channels=1)[..., 0], r.mask, r.match)
         for path, r in zip(paths, find(paths, gt=data / 'masks'), strict=True)
     ]
-    reconstruct = ReconstructionInferencer(PRETRAIN, last_checkpoint(pretrain_dir))
-    images = [result.image[..., 0] for result in reconstruct(paths)]
-    model, title = reconstruct.model, 'green hit, red false, yellow missed'
-    return draw_reconstruction(model, model.prepare(images), [(title, pictures)])
+    row = [cv2.resize(p, (side, side), interpolation=cv2.INTER_AREA) for p in pictures]
+    return np.vstack([story, title, np.hstack(row)])
 
 
 def main() -> None:
     """Run the story."""
-    start, args = time.time(), parse_args()
+    begun, args = time.time(), parse_args()
     unlabeled, data = find_data(args)
     pretrain_dir, finetune_dir = args.out / 'pretrain', args.out / 'finetune'
 
     print('\n1/3 Pre-training the tiny encoder on unlabelled images')
     root = f'dataloader.dataset.data_root={unlabeled}'
+    start = f'load_from={weights_path("dugi-mae_convvit-tiny_infrared-unlabeled")}'
     pretrained = train_and_test(
-        PRETRAIN, pretrain_dir, [f'train_{root}'], [f'test_{root}']
+        PRETRAIN, pretrain_dir, [f'train_{root}', start], [f'test_{root}']
     )
-    print('\n2/3 Fine-tuning the small-target model with that encoder')
-    encoder = f'model.backbone.init_cfg.checkpoint={last_checkpoint(pretrain_dir)}'
+    print('\n2/3 Fine-tuning the small-target network')
     root = f'dataloader.dataset.data_root={data}'
+    start = f'load_from={small_target_model("irstd-nano")[1]}'
     finetuned = train_and_test(
-        FINETUNE, finetune_dir, [f'train_{root}', encoder], [f'test_{root}']
+        FINETUNE, finetune_dir, [f'train_{root}', start], [f'test_{root}']
     )
     print('\n3/3 Drawing the panel')
     panel = args.out / 'panel.png'
     write_picture(panel, draw_panel(pretrain_dir, finetune_dir, data))
 
-    print(f'\nDone in {(time.time() - start) / 60:.1f} min.')
+    print(f'\nDone in {(time.time() - begun) / 60:.1f} min.')
     for title, metrics in (
         ('Reconstruction of held-out images (mean squared error)', pretrained),
         ('Small targets on the test split (%; Fa in 1e-6)', finetuned),
