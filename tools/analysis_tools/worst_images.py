@@ -1,0 +1,96 @@
+"""Draw the images in which a small-target model is wrong most, as one picture.
+
+Below each stand its name, the false and the missed pixels. Also prints what these
+images cost: the IoU of the set with and without them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy import ndarray
+
+from dugi_mae.apis import SmallTargetInferencer
+from dugi_mae.apis.run import write_picture
+from dugi_mae.cli import at_least, run_cli
+from dugi_mae.errors import DuGIError
+from dugi_mae.files import find_listed, read_lines
+from dugi_mae.images.loading import load_infrared
+from dugi_mae.visualization import draw_small_targets
+from dugi_mae.zoo import SMALL_TARGET_MODELS
+
+#: Side of a picture and height of its caption, in pixels.
+SIDE, CAPTION = 480, 30
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the flags."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config, or a model that ships: irstd-nano')
+    parser.add_argument('checkpoint', nargs='?', help='none for a model that ships')
+    parser.add_argument('--images', type=Path, required=True, help='folder')
+    parser.add_argument('--gt', type=Path, required=True, help='folder of true masks')
+    parser.add_argument('--split', type=Path, help='file that lists the images (all)')
+    parser.add_argument('--count', type=at_least(1), default=10, help='images, 10')
+    parser.add_argument('--out', type=Path, required=True, help='PNG file to write')
+    args = parser.parse_args()
+    if args.checkpoint is None and args.config not in SMALL_TARGET_MODELS:
+        parser.error(f'name the checkpoint of {args.config}')
+    return args
+
+
+def list_images(folder: Path, split: Path | None) -> list[Path]:
+    """The images of a split, or all of a folder."""
+    if not folder.is_dir():
+        raise DuGIError(f'folder {folder} does not exist: correct --images')
+    files = sorted(path.name for path in folder.iterdir() if path.is_file())
+    if split:
+        lines = read_lines(split, 'split file', 'correct --split')
+        files = find_listed(lines, files, str(split), folder)
+    return [folder / file for file in files]
+
+
+def caption(picture: ndarray, text: str) -> ndarray:
+    """A picture in a square, with a line of text below, ``(SIDE + CAPTION, SIDE, 3)``."""
+    scale = SIDE / max(picture.shape[:2])
+    picture = cv2.resize(picture, None, fx=scale, fy=scale)
+    cell = np.full((SIDE + CAPTION, SIDE, 3), 255, np.uint8)
+    cell[: picture.shape[0], : picture.shape[1]] = picture
+    place = (4, SIDE + CAPTION - 10)
+    return cv2.putText(cell, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1)
+
+
+def main() -> None:
+    """Run the tool."""
+    args = parse_args()
+    paths = list_images(args.images, args.split)
+    rows = []
+    find = SmallTargetInferencer(args.config, args.checkpoint)
+    for path, result in zip(paths, find.stream(paths, gt=args.gt), strict=True):
+        true = result.match.gt.ids > 0
+        false, missed = int((result.mask & ~true).sum()), int((true & ~result.mask).sum())
+        rows.append((false + missed, false, missed, int(true.sum()), path, result))
+    rows.sort(key=lambda row: row[0], reverse=True)
+    worst = rows[: args.count]
+    cells = []
+    for _, false, missed, _, path, result in worst:
+        grey = load_infrared(path, channels=1)[..., 0]
+        picture = draw_small_targets(grey, result.mask, result.match)
+        text = f'{path.stem}: {false} false, {missed} missed'
+        cells.append(caption(picture, text))
+        print(text)
+    for name, part in (('all', rows), ('without these', rows[args.count :])):
+        false, missed, true = (sum(row[i] for row in part) for i in (1, 2, 3))
+        if true + false:
+            iou = 100 * (true - missed) / (true + false)
+            print(f'IoU of {len(part)} images, {name}: {iou:.1f}')
+    cells += [np.full_like(cells[0], 255)] * (-len(cells) % 5)
+    lines = [np.hstack(cells[i : i + 5]) for i in range(0, len(cells), 5)]
+    write_picture(args.out, np.vstack(lines))
+
+
+if __name__ == '__main__':
+    run_cli(main)
