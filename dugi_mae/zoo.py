@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -211,6 +212,29 @@ def small_target_model(name: str) -> tuple[Path, Path]:
     check_choice('model', name, SMALL_TARGET_MODELS)
     config, weights = map(find_shipped, SMALL_TARGET_MODELS[name])
     return config, weights
+
+
+def false_alarm_threshold(name: str, rate: float) -> float:
+    """The lowest probability at which a model that ships gives few false pixels.
+
+    Args:
+        name: Such as ``irstd-nano``.
+        rate: False pixels over all background pixels, such as 10e-6, on the images that
+            the model's card names.
+
+    Raises:
+        DuGIError: If the name is unknown, or no threshold gives as few.
+    """
+    check_choice('model', name, SMALL_TARGET_MODELS)
+    curve = json.loads(find_shipped(f'weights/{name}_roc.json').read_text())
+    points = zip(curve['thresholds'], curve['fpr'], strict=True)
+    good = [threshold for threshold, fpr in points if fpr <= rate]
+    if not good:
+        raise DuGIError(
+            f'{name} has at least {curve["fpr"][0]:.1e} false pixels a pixel: give fa '
+            'no less'
+        )
+    return min(good)
 
 
 def find_shipped(path: str) -> Path:

@@ -13,7 +13,7 @@ from dugi_mae import apis
 from dugi_mae.checkpoints.io import check_checkpoint
 from dugi_mae.cli import CFG_OPTIONS, override, read_config, run_cli
 from dugi_mae.errors import DuGIError
-from dugi_mae.zoo import small_target_model
+from dugi_mae.zoo import false_alarm_threshold, small_target_model
 
 #: Flags for small targets only: arguments of the inferencer and of its call.
 INIT_FLAGS, CALL_FLAGS = ('tile', 'overlap', 'threshold'), ('gt',)
@@ -50,6 +50,12 @@ def parse_args() -> argparse.Namespace:
         type=float,
         help="probability of a target pixel (that of the config's decode head)",
     )
+    parser.add_argument(
+        '--fa',
+        type=float,
+        help='in place of a threshold: at most this share of false pixels, such as '
+        '10e-6, as measured for a model that ships',
+    )
     parser.add_argument('--device', help='cpu, cuda, cuda:1 (a GPU if there is one)')
     parser.add_argument(
         '--batch-size', type=int, default=1, help='images of equal size at once (1)'
@@ -59,6 +65,10 @@ def parse_args() -> argparse.Namespace:
     paths = [*(small_target_model(args.model) if args.model else ()), *args.paths]
     if len(paths) < 3:
         parser.error('name config, checkpoint and input, or --model and input')
+    if args.fa is not None:
+        if not args.model or args.threshold is not None:
+            parser.error('--fa goes with --model and without --threshold')
+        args.threshold = false_alarm_threshold(args.model, args.fa)
     args.config, args.checkpoint, *args.inputs = paths
     return args
 

@@ -56,8 +56,7 @@ def test_pretrain_wants_a_pretraining_config(monkeypatch):
 
 
 def test_training(monkeypatch, tmp_path):
-    """The parts of a step are within it, the step within the loop; the schedule ends
-    early and no file stays behind."""
+    """Parts are within the step, the step within the loop; no file stays behind."""
     out = tmp_path / 'figures.json'
     toys.write_images(tmp_path / 'images', 12)
     run(

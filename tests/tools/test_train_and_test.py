@@ -161,8 +161,7 @@ def test_resume(monkeypatch, tmp_path, pretrain_config):
 
 
 def test_resume_before_there_is_a_checkpoint(monkeypatch, tmp_path, pretrain_config):
-    """The first start of a job that is requeued with ``--resume`` begins at load_from,
-    not from scratch."""
+    """A job's first start with ``--resume`` begins at load_from, not from scratch."""
     flags = '--no-validate', '--cfg-options', 'train_cfg.max_epochs=1'
     first, second = tmp_path / 'first', tmp_path / 'second'
     command = 'train.py', pretrain_config

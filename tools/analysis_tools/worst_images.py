@@ -54,7 +54,7 @@ def list_images(folder: Path, split: Path | None) -> list[Path]:
 
 
 def caption(picture: ndarray, text: str) -> ndarray:
-    """A picture in a square, with a line of text below, ``(SIDE + CAPTION, SIDE, 3)``."""
+    """A picture in a square with text below, ``(SIDE + CAPTION, SIDE, 3)``."""
     scale = SIDE / max(picture.shape[:2])
     picture = cv2.resize(picture, None, fx=scale, fy=scale)
     cell = np.full((SIDE + CAPTION, SIDE, 3), 255, np.uint8)
@@ -71,7 +71,10 @@ def main() -> None:
     find = SmallTargetInferencer(args.config, args.checkpoint)
     for path, result in zip(paths, find.stream(paths, gt=args.gt), strict=True):
         true = result.match.gt.ids > 0
-        false, missed = int((result.mask & ~true).sum()), int((true & ~result.mask).sum())
+        false, missed = (
+            int((result.mask & ~true).sum()),
+            int((true & ~result.mask).sum()),
+        )
         rows.append((false + missed, false, missed, int(true.sum()), path, result))
     rows.sort(key=lambda row: row[0], reverse=True)
     worst = rows[: args.count]

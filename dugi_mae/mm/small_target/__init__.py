@@ -2,11 +2,12 @@
 
 from .irstd_head import IRSTDHead
 from .segmentor import SmallTargetSegmentor
-from .two_stages import AveragedRestartHook, TwoStageBatchSampler
+from .two_stages import AveragedRestartHook, JointDataset, TwoStageBatchSampler
 
 __all__ = [
     'AveragedRestartHook',
     'IRSTDHead',
+    'JointDataset',
     'SmallTargetSegmentor',
     'TwoStageBatchSampler',
 ]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count, islice
+from typing import Any
 
+from mmengine.dataset import ConcatDataset
 from mmengine.hooks import EMAHook
 from mmengine.registry import DATA_SAMPLERS, HOOKS
 from mmengine.runner import Runner
+from mmseg.registry import DATASETS
 from torch.utils.data import BatchSampler, Sampler
 
 from dugi_mae.errors import check_range
@@ -55,6 +58,24 @@ class TwoStageBatchSampler(BatchSampler):
             else:
                 batch = islice(indices, self.second_batch_size)
                 yield [move_index(i, i + len(self.sampler)) for i in batch]
+
+
+@DATASETS.register_module()
+class JointDataset(ConcatDataset):
+    """Several sets as one, each with the pipelines of both stages.
+
+    Args:
+        datasets: Such as :class:`~dugi_mae.mm.datasets.sirst.SIRSTDataset`, with a
+            ``second_pipeline``. A set that is named twice counts twice.
+        **kwargs: As in mmengine's ``ConcatDataset``.
+    """
+
+    def __getitem__(self, index: int) -> Any:
+        """A sample of one of the sets, by its first or second pipeline."""
+        stage, place = divmod(index, len(self))
+        number, place = self._get_ori_dataset_idx(place)
+        dataset = self.datasets[number]
+        return dataset[move_index(index, place + stage * len(dataset))]
 
 
 @HOOKS.register_module()

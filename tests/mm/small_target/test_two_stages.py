@@ -11,11 +11,18 @@ pytest.importorskip('mmseg')
 
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
+import dugi_mae.mmseg  # noqa: F401
 from dugi_mae.errors import DuGIError
 from dugi_mae.images.synthetic import write_dataset
-from dugi_mae.mm.small_target import AveragedRestartHook, TwoStageBatchSampler
+from dugi_mae.mm.datasets.sirst import SIRSTDataset
+from dugi_mae.mm.small_target import (
+    AveragedRestartHook,
+    JointDataset,
+    TwoStageBatchSampler,
+)
 
 CONFIG = Path(__file__).parents[3] / 'configs/small_target/irstd-nano_sirst.py'
 #: Steps of the toy's two stages.
@@ -110,3 +117,28 @@ def test_bad_arguments():
     """Sizes that make no batch are named."""
     with pytest.raises(DuGIError, match='second_batch_size=0'):
         TwoStageBatchSampler([0, 1], 2, second_batch_size=0, first_iters=1)
+
+
+def test_joint_sets(data):
+    """An index is one image of one set; beyond the length, by the second pipeline."""
+    mask = dict(type='LoadTargetMask')
+    image = dict(
+        type='LoadImageFromFile',
+        color_type='grayscale',
+        backend_args=dict(backend='infrared'),
+    )
+    settings = dict(
+        data_root=str(data), pipeline=[image], second_pipeline=[image, mask]
+    )
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        sets = [
+            SIRSTDataset(ann_file=f'idx_427/{part}.txt', **settings)
+            for part in ('train', 'val', 'train')
+        ]
+    joint = JointDataset(sets)
+    expected = [part[i]['img_path'] for part in sets for i in range(len(part))]
+    assert [joint[i]['img_path'] for i in range(len(joint))] == expected
+    for index, path in enumerate(expected):
+        second = joint[len(joint) + index]
+        assert second['img_path'] == path and 'gt_seg_map' in second
+        assert 'gt_seg_map' not in joint[index]
