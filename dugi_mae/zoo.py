@@ -215,26 +215,31 @@ def small_target_model(name: str) -> tuple[Path, Path]:
 
 
 def false_alarm_threshold(name: str, rate: float) -> float:
-    """The lowest probability at which a model that ships gives few false pixels.
+    """The lowest probability from which on a model that ships gives few false alarms.
 
     Args:
         name: Such as ``irstd-nano``.
-        rate: False pixels over all background pixels, such as 10e-6, on the images that
+        rate: Pixels of false alarms over all pixels, such as 10e-6, on the images that
             the model's card names.
 
     Raises:
         DuGIError: If the name is unknown, or no threshold gives as few.
     """
     check_choice('model', name, SMALL_TARGET_MODELS)
-    curve = json.loads(find_shipped(f'weights/{name}_roc.json').read_text())
-    points = zip(curve['thresholds'], curve['fpr'], strict=True)
-    good = [threshold for threshold, fpr in points if fpr <= rate]
-    if not good:
+    curve = json.loads(find_shipped(f'weights/{name}_curve.json').read_text())
+    found = None
+    for threshold, fa in zip(
+        *(curve[k][::-1] for k in ('thresholds', 'fa')), strict=True
+    ):
+        if fa > rate:
+            break
+        found = threshold
+    if found is None:
         raise DuGIError(
-            f'{name} has at least {curve["fpr"][0]:.1e} false pixels a pixel: give fa '
-            'no less'
+            f'{name} has {curve["fa"][-1]:.1e} false alarms at its highest threshold: '
+            'give fa no less'
         )
-    return min(good)
+    return found
 
 
 def find_shipped(path: str) -> Path:

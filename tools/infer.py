@@ -53,8 +53,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--fa',
         type=float,
-        help='in place of a threshold: at most this share of false pixels, such as '
-        '10e-6, as measured for a model that ships',
+        help='in place of a threshold: false alarms cover at most this share of the '
+        'pixels, such as 10e-6, as measured for a model that ships',
     )
     parser.add_argument('--device', help='cpu, cuda, cuda:1 (a GPU if there is one)')
     parser.add_argument(

@@ -75,6 +75,24 @@ def test_a_model_that_ships(monkeypatch, capsys, tmp_path, images):
         infer(monkeypatch, images, '--out', tmp_path / 'out')
 
 
+def test_rate_of_false_alarms(monkeypatch, capsys, tmp_path, images):
+    """Fewer false pixels need a higher threshold; the flag is for models that ship."""
+    thresholds = []
+    for rate in ('1e-3', '20e-6', '10e-6'):
+        out = tmp_path / rate
+        infer(monkeypatch, '--model', 'irstd-nano', '--fa', rate, images, '--out', out)
+        thresholds.append(json.loads((out / 'results.json').read_text())['threshold'])
+    assert thresholds == sorted(set(thresholds))
+    flags = '--out', tmp_path, '--fa', '10e-6'
+    with pytest.raises(
+        DuGIError, match='irstd-nano has .* false alarms .*: give fa no less'
+    ):
+        infer(monkeypatch, '--model', 'irstd-nano', images, *flags, '--fa', '1e-12')
+    with pytest.raises(SystemExit):
+        infer(monkeypatch, '--model', 'irstd-nano', images, *flags, '--threshold', 0.5)
+    assert '--fa goes with --model and without --threshold' in capsys.readouterr().err
+
+
 def test_several_inputs_and_options(monkeypatch, tmp_path, images, spot_model):
     """Inputs may be many, as a shell expands them; settings can be overridden."""
     out = tmp_path / 'out'

@@ -64,7 +64,8 @@ def test_worst_images(monkeypatch, capsys, tmp_path):
     out = tmp_path / 'new' / 'worst.png'
     split = data / 'idx_427' / 'trainval.txt'
     folders = '--images', data / 'images', '--gt', data / 'masks'
-    flags = '--split', split, '--count', 3, '--out', out
+    curve = tmp_path / 'curve.json'
+    flags = '--split', split, '--count', 3, '--out', out, '--curve', curve
     run(monkeypatch, 'worst_images', 'irstd-nano', *folders, *flags)
     lines = capsys.readouterr().out.splitlines()
     listed = split.read_text().split()
@@ -74,6 +75,10 @@ def test_worst_images(monkeypatch, capsys, tmp_path):
     every, rest = (float(line.split()[-1]) for line in lines[3:])
     assert rest >= every and f'of {len(listed)} images' in lines[3]
     assert cv2.imread(str(out)).shape == (510, 2400, 3)
+    points = json.loads(curve.read_text())
+    assert points['thresholds'] == sorted(set(points['thresholds']))
+    assert points['pd'] == sorted(points['pd'], reverse=True)
+    assert len(points['fa']) == len(points['pd']) and points['fa'][0] > 0
 
 
 def test_worst_images_needs_a_folder(monkeypatch, tmp_path):

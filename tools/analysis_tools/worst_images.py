@@ -1,12 +1,15 @@
 """Draw the images in which a small-target model is wrong most, as one picture.
 
 Below each stand its name, the false and the missed pixels. Also prints what these
-images cost: the IoU of the set with and without them.
+images cost: the IoU of the set with and without them. With --curve writes false alarms
+and detections at many thresholds.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
 from pathlib import Path
 
 import cv2
@@ -15,9 +18,11 @@ from numpy import ndarray
 
 from dugi_mae.apis import SmallTargetInferencer
 from dugi_mae.apis.run import write_picture
+from dugi_mae.apis.small_target_result import SmallTargetResult
 from dugi_mae.cli import at_least, run_cli
 from dugi_mae.errors import DuGIError
-from dugi_mae.files import find_listed, read_lines
+from dugi_mae.evaluation.small_target import SmallTargetTotals, count_image
+from dugi_mae.files import find_listed, make_folder, read_lines
 from dugi_mae.images.loading import load_infrared
 from dugi_mae.visualization import draw_small_targets
 from dugi_mae.zoo import SMALL_TARGET_MODELS
@@ -36,6 +41,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--split', type=Path, help='file that lists the images (all)')
     parser.add_argument('--count', type=at_least(1), default=10, help='images, 10')
     parser.add_argument('--out', type=Path, required=True, help='PNG file to write')
+    parser.add_argument('--curve', type=Path, help='JSON file to write')
     args = parser.parse_args()
     if args.checkpoint is None and args.config not in SMALL_TARGET_MODELS:
         parser.error(f'name the checkpoint of {args.config}')
@@ -51,6 +57,22 @@ def list_images(folder: Path, split: Path | None) -> list[Path]:
         lines = read_lines(split, 'split file', 'correct --split')
         files = find_listed(lines, files, str(split), folder)
     return [folder / file for file in files]
+
+
+def write_curve(path: Path, results: list[SmallTargetResult], distance: float) -> None:
+    """Fa (pixels over pixels) and Pd of results at thresholds from low to high."""
+    curve: dict[str, list[float]] = dict(thresholds=[], fa=[], pd=[])
+    for logit in np.linspace(-4, 16, 41):
+        threshold, totals = 1 / (1 + math.exp(-logit)), SmallTargetTotals()
+        for result in results:
+            found, true = result.probability > threshold, result.match.gt.ids > 0
+            totals.add(count_image(found, true, distance=distance))
+        scores = totals.scores()
+        values = threshold, scores['Fa'], scores['Pd']
+        for key, value in zip(curve, values, strict=True):
+            curve[key].append(float(f'{value:.8g}'))
+    make_folder(path.parent)
+    path.write_text(json.dumps(curve, indent=1) + '\n', encoding='utf-8')
 
 
 def caption(picture: ndarray, text: str) -> ndarray:
@@ -76,6 +98,9 @@ def main() -> None:
             int((true & ~result.mask).sum()),
         )
         rows.append((false + missed, false, missed, int(true.sum()), path, result))
+    if args.curve:
+        results = [row[-1] for row in rows]
+        write_curve(args.curve, results, find.matching['distance'])
     rows.sort(key=lambda row: row[0], reverse=True)
     worst = rows[: args.count]
     cells = []
