@@ -56,7 +56,7 @@ WEIGHTS = {
 SMALL_TARGET_MODELS = {
     'irstd-nano': (
         'configs/small_target/irstd-nano_sirst.py',
-        'weights/irstd-nano_sirst_fp16-915bd60b.safetensors',
+        'weights/irstd-nano_sirst_fp16-1cbfdcb4.safetensors',
     ),
 }
 MASKINGS = dict(
