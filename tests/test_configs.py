@@ -73,6 +73,7 @@ def load(name: str) -> Config:
 def classes_of(config: Config) -> int:
     """Number of classes that the data of a config have; toys of your own have two."""
     data = config.train_dataloader.dataset
+    data = data.get('datasets', [data])[0]
     kind = f'{config.default_scope}.{data.type}'
     named = data.get('metainfo') or DATASETS.get(kind).METAINFO
     return len(named.get('classes', 'ab'))
@@ -184,7 +185,9 @@ def test_downstream_config(name):
     """Infrared reader, an encoder to load, classes of the data, padding by the mean."""
     config = load(name)
     pipelines = [config[f'{split}_dataloader'] for split in SPLITS]
-    pipelines = [loader.dataset.pipeline for loader in pipelines if loader]
+    sets = [loader.dataset for loader in pipelines if loader]
+    sets = [part for data in sets for part in data.get('datasets', [data])]
+    pipelines = [data.pipeline for data in sets]
     for pipeline in [*pipelines, *filter(None, [config.get('tta_pipeline')])]:
         assert pipeline[0].type == 'LoadImageFromFile'
         assert pipeline[0].backend_args == INFRARED

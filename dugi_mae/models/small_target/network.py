@@ -164,7 +164,9 @@ class SmallTargetNet(ImageInput):
         # A probability of 0.01 at the start, as targets are rare.
         nn.init.constant_(self.conv_seg.bias, -4.6)
         # A third faster on a CPU; maps take the layout of the weights.
-        self.to(memory_format=torch.channels_last)
+        for weight in self.parameters():
+            if weight.ndim == 4:
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor, features: Sequence[Tensor] = ()) -> Tensor:
         """Compute the logits.
