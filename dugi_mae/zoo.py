@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -227,19 +228,15 @@ def false_alarm_threshold(name: str, rate: float) -> float:
     """
     check_choice('model', name, SMALL_TARGET_MODELS)
     curve = json.loads(find_shipped(f'weights/{name}_curve.json').read_text())
-    found = None
-    for threshold, fa in zip(
-        *(curve[k][::-1] for k in ('thresholds', 'fa')), strict=True
-    ):
-        if fa > rate:
-            break
-        found = threshold
-    if found is None:
+    # From the highest threshold down, as far as they all do.
+    points = zip(curve['thresholds'][::-1], curve['fa'][::-1], strict=True)
+    good = [threshold for threshold, _ in takewhile(lambda p: p[1] <= rate, points)]
+    if not good:
         raise DuGIError(
             f'{name} has {curve["fa"][-1]:.1e} false alarms at its highest threshold: '
             'give fa no less'
         )
-    return found
+    return good[-1]
 
 
 def find_shipped(path: str) -> Path:

@@ -55,14 +55,7 @@ test_dataloader = dict(
 )
 val_evaluator = dict(type='SmallTargetMetric')
 test_evaluator = val_evaluator
-custom_hooks = [
-    dict(
-        type='AveragedRestartHook',
-        first_iters=first,
-        momentum=0.02,
-        update_buffers=True,
-    )
-]
+custom_hooks = [dict(type='AveragedRestartHook', momentum=0.02, update_buffers=True)]
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.01),

@@ -1,17 +1,12 @@
 # The small-target network alone on SIRST v1 and NUDT-SIRST together. It is watched on the
 # validation part of SIRST v1.
 _base_ = './irstd-nano_sirst.py'
-pipelines = dict(
-    pipeline=[*_base_.load, _base_.aimed, *_base_.vary],
-    second_pipeline=[*_base_.load, _base_.unaimed, *_base_.vary],
-)
-sirst = dict(_base_.dataset, ann_file='idx_427/train.txt', **pipelines)
+sirst = _base_.train_dataloader.dataset
 nudt = dict(
-    type='SIRSTDataset',
+    sirst,
     data_root='{{$DUGI_DATA:../shared/data}}/nudt-sirst',
     ann_file='train.txt',
     split='train',
-    **pipelines,
 )
 # Three times the images: half as many steps more.
 first, second, warm_up = 2100, 1400, 63
@@ -19,14 +14,6 @@ train_dataloader = dict(
     batch_sampler=dict(first_iters=first),
     dataset=dict(_delete_=True, type='JointDataset', datasets=[sirst, nudt]),
 )
-custom_hooks = [
-    dict(
-        type='AveragedRestartHook',
-        first_iters=first,
-        momentum=0.02,
-        update_buffers=True,
-    )
-]
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.02, by_epoch=False, begin=0, end=warm_up),
     dict(

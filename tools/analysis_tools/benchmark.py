@@ -26,17 +26,18 @@ from dugi_mae.files import make_folder
 Case = Callable[[], object]
 
 
-def _synchronise(device: torch.device) -> None:
+def synchronise(device: torch.device) -> None:
+    """Wait until a device has done what it was given."""
     if device.type == 'cuda':
         torch.cuda.synchronize(device)
 
 
 def seconds(case: Case, device: torch.device) -> float:
     """Wall time of one call, everything it started on the device included."""
-    _synchronise(device)
+    synchronise(device)
     start = time.perf_counter()
     case()
-    _synchronise(device)
+    synchronise(device)
     return time.perf_counter() - start
 
 

@@ -14,18 +14,12 @@ from collections import defaultdict
 from pathlib import Path
 
 import torch
-from benchmark import machine, report
+from benchmark import machine, report, synchronise
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from dugi_mae.cli import (
-    CFG_OPTIONS,
-    at_least,
-    build_runner,
-    override,
-    read_config,
-    run_cli,
-)
+from dugi_mae import enable_safe_loading
+from dugi_mae.cli import CFG_OPTIONS, at_least, build_runner, load_config, run_cli
 from dugi_mae.errors import DuGIError
 from dugi_mae.mm.config_errors import config_errors
 
@@ -40,6 +34,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--out', type=Path, help='JSON file to write')
     parser.add_argument('--cfg-options', **CFG_OPTIONS)
+    parser.set_defaults(launcher='none', local_rank=0)
     return parser.parse_args()
 
 
@@ -53,8 +48,7 @@ class Timing(Hook):
 
     def now(self) -> float:
         """Seconds, once the device has done what it was given."""
-        if self.device.type == 'cuda':
-            torch.cuda.synchronize(self.device)
+        synchronise(self.device)
         return time.perf_counter()
 
     def wrap(self, owner: object, method: str, part: str) -> None:
@@ -91,22 +85,24 @@ class Timing(Hook):
 def main() -> None:
     """Run the tool."""
     args = parse_args()
-    config = read_config(args.config)
-    override(config, args.cfg_options)
-    if config.get('train_cfg') is None:
-        raise DuGIError(f'{args.config} has no train_cfg: name a config that trains')
     count = args.warm_up + args.steps
-    # The schedule stays as it is; training ends early.
-    iters = config.train_cfg.get('max_iters', count)
-    config.train_cfg = dict(type='IterBasedTrainLoop', max_iters=iters)
-    config.log_level = 'WARNING'
-    for key in ('val_cfg', 'val_dataloader', 'val_evaluator'):
-        config[key] = None
-    with tempfile.TemporaryDirectory() as config.work_dir, config_errors(config):
-        runner = build_runner(config)
-        timing = Timing(next(runner.model.parameters()).device, count)
-        runner.register_hook(timing, priority='LOWEST')
-        runner.train()
+    with tempfile.TemporaryDirectory() as args.work_dir:
+        config = load_config(args)
+        if config.get('train_cfg') is None:
+            raise DuGIError(
+                f'{args.config} has no train_cfg: name a config that trains'
+            )
+        # The schedule stays as it is; training ends early.
+        iters = config.train_cfg.get('max_iters', count)
+        config.train_cfg = dict(type='IterBasedTrainLoop', max_iters=iters)
+        config.log_level = 'WARNING'
+        for key in ('val_cfg', 'val_dataloader', 'val_evaluator'):
+            config[key] = None
+        with enable_safe_loading(), config_errors(config):
+            runner = build_runner(config)
+            timing = Timing(next(runner.model.parameters()).device, count)
+            runner.register_hook(timing, priority='LOWEST')
+            runner.train()
     steps = timing.steps[args.warm_up :]
     whole = statistics.median(step['whole'] for step in steps)
     rows = []

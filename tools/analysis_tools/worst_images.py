@@ -11,6 +11,7 @@ import argparse
 import json
 import math
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -20,15 +21,24 @@ from dugi_mae.apis import SmallTargetInferencer
 from dugi_mae.apis.run import write_picture
 from dugi_mae.apis.small_target_result import SmallTargetResult
 from dugi_mae.cli import at_least, run_cli
-from dugi_mae.errors import DuGIError
 from dugi_mae.evaluation.small_target import SmallTargetTotals, count_image
-from dugi_mae.files import find_listed, make_folder, read_lines
+from dugi_mae.files import find_listed, images_by_stem, make_folder, read_lines
 from dugi_mae.images.loading import load_infrared
 from dugi_mae.visualization import draw_small_targets
 from dugi_mae.zoo import SMALL_TARGET_MODELS
 
 #: Side of a picture and height of its caption, in pixels.
 SIDE, CAPTION = 480, 30
+
+
+class Row(NamedTuple):
+    """An image, what was found in it, and its right, false and missed pixels."""
+
+    path: Path
+    result: SmallTargetResult
+    right: int
+    false: int
+    missed: int
 
 
 def parse_args() -> argparse.Namespace:
@@ -50,23 +60,24 @@ def parse_args() -> argparse.Namespace:
 
 def list_images(folder: Path, split: Path | None) -> list[Path]:
     """The images of a split, or all of a folder."""
-    if not folder.is_dir():
-        raise DuGIError(f'folder {folder} does not exist: correct --images')
-    files = sorted(path.name for path in folder.iterdir() if path.is_file())
-    if split:
-        lines = read_lines(split, 'split file', 'correct --split')
-        files = find_listed(lines, files, str(split), folder)
-    return [folder / file for file in files]
+    images = images_by_stem(folder, 'correct --images').values()
+    if split is None:
+        return list(images)
+    lines = read_lines(split, 'split file', 'correct --split')
+    files = [path.name for path in images]
+    return [folder / file for file in find_listed(lines, files, str(split), folder)]
 
 
-def write_curve(path: Path, results: list[SmallTargetResult], distance: float) -> None:
+def write_curve(
+    path: Path, results: list[SmallTargetResult], options: dict[str, Any]
+) -> None:
     """Fa (pixels over pixels) and Pd of results at thresholds from low to high."""
     curve: dict[str, list[float]] = dict(thresholds=[], fa=[], pd=[])
     for logit in np.linspace(-4, 16, 41):
         threshold, totals = 1 / (1 + math.exp(-logit)), SmallTargetTotals()
         for result in results:
             found, true = result.probability > threshold, result.match.gt.ids > 0
-            totals.add(count_image(found, true, distance=distance))
+            totals.add(count_image(found, true, **options))
         scores = totals.scores()
         values = threshold, scores['Fa'], scores['Pd']
         for key, value in zip(curve, values, strict=True):
@@ -89,32 +100,28 @@ def main() -> None:
     """Run the tool."""
     args = parse_args()
     paths = list_images(args.images, args.split)
-    rows = []
     find = SmallTargetInferencer(args.config, args.checkpoint)
+    options = {key: find.matching[key] for key in ('distance', 'fa_match')}
+    rows = []
     for path, result in zip(paths, find.stream(paths, gt=args.gt), strict=True):
-        true = result.match.gt.ids > 0
-        false, missed = (
-            int((result.mask & ~true).sum()),
-            int((true & ~result.mask).sum()),
-        )
-        rows.append((false + missed, false, missed, int(true.sum()), path, result))
+        counts = count_image(result.mask, result.match.gt.ids > 0, **options)
+        false = counts.predicted - counts.intersection
+        missed = counts.labelled - counts.intersection
+        rows.append(Row(path, result, counts.intersection, false, missed))
     if args.curve:
-        results = [row[-1] for row in rows]
-        write_curve(args.curve, results, find.matching['distance'])
-    rows.sort(key=lambda row: row[0], reverse=True)
-    worst = rows[: args.count]
+        write_curve(args.curve, [row.result for row in rows], options)
+    rows.sort(key=lambda row: row.false + row.missed, reverse=True)
     cells = []
-    for _, false, missed, _, path, result in worst:
-        grey = load_infrared(path, channels=1)[..., 0]
-        picture = draw_small_targets(grey, result.mask, result.match)
-        text = f'{path.stem}: {false} false, {missed} missed'
+    for row in rows[: args.count]:
+        grey = load_infrared(row.path, channels=1)[..., 0]
+        picture = draw_small_targets(grey, row.result.mask, row.result.match)
+        text = f'{row.path.stem}: {row.false} false, {row.missed} missed'
         cells.append(caption(picture, text))
         print(text)
     for name, part in (('all', rows), ('without these', rows[args.count :])):
-        false, missed, true = (sum(row[i] for row in part) for i in (1, 2, 3))
-        if true + false:
-            iou = 100 * (true - missed) / (true + false)
-            print(f'IoU of {len(part)} images, {name}: {iou:.1f}')
+        right = sum(row.right for row in part)
+        if union := right + sum(row.false + row.missed for row in part):
+            print(f'IoU of {len(part)} images, {name}: {100 * right / union:.1f}')
     cells += [np.full_like(cells[0], 255)] * (-len(cells) % 5)
     lines = [np.hstack(cells[i : i + 5]) for i in range(0, len(cells), 5)]
     write_picture(args.out, np.vstack(lines))

@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from mmseg.registry import DATASETS
 from torch.utils.data import BatchSampler, Sampler
 
-from dugi_mae.errors import check_range
+from dugi_mae.errors import DuGIError, check_range
 from dugi_mae.mm.seeding import move_index
 
 
@@ -82,17 +82,25 @@ class JointDataset(ConcatDataset):
 class AveragedRestartHook(EMAHook):
     """mmengine's ``EMAHook``; once the averaged weights become those that train on.
 
-    The optimizer starts anew there, with the learning rate of the schedule. It happens
-    before the checkpoint of that iteration is written, so that a resume needs nothing.
+    That is after the first stage of :class:`TwoStageBatchSampler`. The optimizer starts
+    anew there, with the learning rate of the schedule. It happens before the checkpoint
+    of that iteration is written, so that a resume needs nothing. The arguments are
+    those of ``EMAHook``.
 
-    Args:
-        first_iters: After how many iterations.
-        **kwargs: As in ``EMAHook``.
+    Raises:
+        DuGIError: When training starts, if batches come from another sampler.
     """
 
-    def __init__(self, first_iters: int, **kwargs) -> None:
-        super().__init__(**kwargs)
-        self.first_iters = first_iters
+    def before_train(self, runner: Runner) -> None:
+        """Look up when the first stage ends."""
+        super().before_train(runner)
+        batches = runner.train_dataloader.batch_sampler
+        if not isinstance(batches, TwoStageBatchSampler):
+            raise DuGIError(
+                'AveragedRestartHook needs two stages: set train_dataloader.'
+                "batch_sampler.type='TwoStageBatchSampler', or take EMAHook"
+            )
+        self.first_iters = batches.first_iters
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,9 +11,10 @@ import torch
 pytest.importorskip('mmseg')
 
 from mmengine.config import Config
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
 import dugi_mae.mmseg  # noqa: F401
 from dugi_mae.errors import DuGIError
@@ -68,7 +70,6 @@ def train(data: Path, work_dir: Path, record: Record, resume=False, workers=0) -
     loader.dataset.data_root = str(data)
     for pipeline, side in (('pipeline', 32), ('second_pipeline', 64)):
         loader.dataset[pipeline][2].crop_size = (side, side)
-    config.custom_hooks[0].first_iters = FIRST
     config.param_scheduler[0].end = config.param_scheduler[1].begin = 1
     config.param_scheduler[1].periods = [FIRST - 1, SECOND]
     config.train_cfg.max_iters = FIRST + SECOND
@@ -117,6 +118,14 @@ def test_bad_arguments():
     """Sizes that make no batch are named."""
     with pytest.raises(DuGIError, match='second_batch_size=0'):
         TwoStageBatchSampler([0, 1], 2, second_batch_size=0, first_iters=1)
+
+
+def test_restart_needs_the_two_stages(monkeypatch):
+    """The hook says so where batches come from another sampler."""
+    runner = SimpleNamespace(train_dataloader=DataLoader([0, 1]))
+    monkeypatch.setattr(EMAHook, 'before_train', lambda hook, runner: None)
+    with pytest.raises(DuGIError, match='TwoStageBatchSampler.* or take EMAHook'):
+        AveragedRestartHook().before_train(runner)
 
 
 def test_joint_sets(data):
