@@ -10,10 +10,16 @@ from pathlib import Path
 import pytest
 import torch
 import toys
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmengine.structures import PixelData
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 
 import dugi_mae
 
-EXAMPLE = Path(__file__).resolve().parents[1] / 'examples/pretrain_plain_torch.py'
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLE = ROOT / 'examples/pretrain_plain_torch.py'
 
 
 @pytest.fixture
@@ -57,3 +63,20 @@ def test_real_drones(pretrain, data_root, tmp_path):
         (tmp_path / 'frames' / path.name).symlink_to(path)
     printed = pretrain(tmp_path / 'frames')
     assert float(printed.split('loss ')[1].split()[0]) < 2
+
+
+@pytest.mark.parametrize('net', ['ACM', 'DNA'])
+def test_small_target_peers(net, monkeypatch):
+    """Each peer trains on the losses of ours and gives one logit a pixel."""
+    monkeypatch.syspath_prepend(ROOT)
+    config = Config.fromfile(ROOT / 'examples/small_target_peers_sirst.py')
+    config.model.decode_head.net = net
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        model = MODELS.build(config.model)
+    assert 0.4e6 < sum(p.numel() for p in model.parameters()) < 1e6
+    sample = SegDataSample(gt_sem_seg=PixelData(data=torch.zeros(1, 64, 64).long()))
+    sample.gt_sem_seg.data[..., 8:12, 9:12] = 1
+    images = torch.randn(2, 1, 64, 64)
+    sum(model.loss(images, [sample] * 2).values()).backward()
+    assert all(p.grad is not None for p in model.parameters())
+    assert model.eval()._forward(images[..., :50, :33]).shape[1] == 1
