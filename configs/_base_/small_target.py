@@ -19,8 +19,8 @@ vary = [
     dict(type='InfraredBrightnessContrast'),
     dict(type='PackSegInputs'),
 ]
-# Enlarged by 2.5, bright clutter is taken for targets.
-aimed = dict(type='SmallTargetCrop', crop_size=(128, 128), prob=0.5, max_zoom=1.6)
+# At their own scale: enlarged targets have other outlines, and clutter looks like them.
+aimed = dict(type='SmallTargetCrop', crop_size=(128, 128), prob=0.5)
 # Crops that aim teach that targets are common; at the end the network sees scenes.
 unaimed = dict(aimed, crop_size=(256, 256), prob=0.0)
 test_pipeline = [*load, dict(type='PackSegInputs')]
