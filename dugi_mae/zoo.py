@@ -180,8 +180,8 @@ def create_small_target_net(
     """Create the network that finds small targets in grey images by itself.
 
     Args:
-        pretrained: ``True`` loads the weights that ship as ``irstd-nano``, a path those
-            of a file: what ``tools/train.py`` wrote, or the network alone.
+        pretrained: The name of a model that ships, ``True`` for ``irstd-nano``, or the
+            path of a file: what ``tools/train.py`` wrote, or the network alone.
         **kwargs: Of :class:`~dugi_mae.models.small_target.SmallTargetNet`.
 
     Returns:
@@ -197,9 +197,10 @@ def create_small_target_net(
         torch.Size([1, 1, 200, 300])
     """
     net = SmallTargetNet(**kwargs)
+    name = 'irstd-nano' if pretrained is True else pretrained
+    if name in SMALL_TARGET_MODELS:
+        pretrained = small_target_model(name)[1]
     if pretrained:
-        if pretrained is True:
-            pretrained = small_target_model('irstd-nano')[1]
         load_weights(net, pretrained, prefix='decode_head.net.')
     return net
 
