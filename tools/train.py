@@ -13,7 +13,7 @@ from dugi_mae.cli import add_common_arguments, build_runner, load_config, run_cl
 from dugi_mae.errors import DuGIError
 from dugi_mae.mm.config_errors import config_errors
 from dugi_mae.mm.cpu_amp import has_bfloat16
-from dugi_mae.mm.resume import find_checkpoint
+from dugi_mae.mm.resume import list_checkpoints
 
 
 def parse_args() -> argparse.Namespace:
@@ -73,7 +73,7 @@ def main() -> None:
         enable_amp(config)
     if args.resume == 'auto':
         # On the first start there is nothing yet, and load_from counts.
-        if not config.get('load_from') or find_checkpoint(config.work_dir):
+        if not config.get('load_from') or list_checkpoints(config.work_dir):
             config.resume, config.load_from = True, None
     elif args.resume:
         config.resume, config.load_from = True, args.resume

@@ -20,6 +20,7 @@ from dugi_mae.checkpoints.io import expand_home, find_non_finite
 from dugi_mae.errors import DuGIError
 from dugi_mae.mm.atomic_backend import remove_unfinished
 from dugi_mae.mm.resume import INTERRUPTED, check_intact, find_checkpoint
+from dugi_mae.mm.resume_settings import apply_config, describe_run
 
 
 def _init_worker(init: Callable[[int], None] | None, number: int) -> None:
@@ -50,7 +51,9 @@ class SafeCheckpointHook(CheckpointHook):
     A resumed run checks the file that it continues from (:func:`find_checkpoint`): one
     that is damaged is replaced with the newest intact one, with a warning. What a
     checkpoint says about other files counts by name, for files in the work dir: nothing
-    outside is followed or removed. Weights that are not finite are not saved.
+    outside is followed or removed. Weights that are not finite are not saved. Where the
+    config has another schedule or optimizer the config wins
+    (:func:`~dugi_mae.mm.resume_settings.apply_config`).
 
     SIGTERM, which a batch system sends before it kills, ends the training after the
     iteration at hand: ``interrupted.pth`` is saved and ``--resume`` continues with the
@@ -90,9 +93,20 @@ class SafeCheckpointHook(CheckpointHook):
             check_intact(path)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Let a checkpoint name nothing but files of this work dir."""
+        """Let it name nothing but files of this work dir, and the config win over it.
+
+        Raises:
+            DuGIError: If it holds weights alone, or another training than the config.
+        """
         if not runner._resume:
             return
+        path = runner._load_from
+        if missing := {'meta', 'message_hub', 'state_dict'} - checkpoint.keys():
+            raise DuGIError(
+                f'checkpoint {path} holds no training to continue (no '
+                f'{min(missing)}): start from its weights, load_from={path} without '
+                '--resume'
+            )
         info = checkpoint['message_hub']['runtime_info']
         steps = info.pop('keep_ckpt_ids', None)
         if isinstance(steps, list) and all(type(step) is int for step in steps):
@@ -101,6 +115,8 @@ class SafeCheckpointHook(CheckpointHook):
             path = Path(runner.work_dir) / Path(str(info.pop(key))).name
             if path.is_file():
                 info[key] = str(path)
+        if isinstance(runner, Runner):
+            apply_config(runner, checkpoint, runner._load_from)
 
     def before_train(self, runner: Runner) -> None:
         """Remove what a killed run left unfinished, and listen to SIGTERM."""
@@ -161,6 +177,8 @@ class SafeCheckpointHook(CheckpointHook):
                 'continue with --resume from an earlier checkpoint, with a lower '
                 'optim_wrapper.optimizer.lr'
             )
+        if isinstance(runner, Runner):
+            checkpoint['run'] = describe_run(runner)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         """Save, sync the name of the newest file, then remove what is outdated."""
