@@ -204,6 +204,9 @@ def build_runner(config: Config) -> Runner:
     from mmengine.registry import RUNNERS
     from mmengine.runner import Runner
 
+    # Workers would miss it where a config, such as one of classes, has no entry module.
+    from dugi_mae.mm import file_backends  # noqa: F401
+
     build = RUNNERS.build if 'runner_type' in config else Runner.from_cfg
     return build(config)
 

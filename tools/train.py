@@ -11,6 +11,7 @@ from dugi_mae import enable_safe_loading
 from dugi_mae.checkpoints.io import check_checkpoint
 from dugi_mae.cli import add_common_arguments, build_runner, load_config, run_cli
 from dugi_mae.errors import DuGIError
+from dugi_mae.mm.build import type_name
 from dugi_mae.mm.config_errors import config_errors
 from dugi_mae.mm.cpu_amp import has_bfloat16
 from dugi_mae.mm.resume import list_checkpoints
@@ -54,9 +55,10 @@ def enable_amp(config: Config) -> None:
             'leave --amp out to train in fp32'
         )
     wrapper, kind = config.optim_wrapper, 'Amp' if gpu else 'CpuAmp'
-    if wrapper.get('type', 'OptimWrapper') not in ('OptimWrapper', 'AmpOptimWrapper'):
+    name = type_name({'type': 'OptimWrapper', **wrapper})
+    if name not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise DuGIError(
-            f'--amp does not go with optim_wrapper.type={wrapper.type}: leave one out'
+            f'--amp does not go with optim_wrapper.type={name}: leave one out'
         )
     wrapper.type = f'{kind}OptimWrapper'
     if gpu:
