@@ -185,6 +185,10 @@ def load_config(args: argparse.Namespace) -> Config:
     elif config.get('work_dir') is None:
         config.work_dir = str(Path('work_dirs') / Path(args.config).stem)
     make_folder(config.work_dir)
+    for name in ('train', 'val', 'test'):
+        loader = config.get(f'{name}_dataloader') or {}
+        if loader.get('num_workers') == 0:  # torch refuses what cannot persist
+            loader.persistent_workers = False
     return config
 
 
@@ -217,6 +221,12 @@ def run_cli(main: Callable[[], None]) -> None:
     Set ``DUGI_DEBUG=1`` to see the traceback.
     """
     try:
+        if '' in sys.argv[1:]:
+            # As a path it would be the working folder.
+            raise DuGIError(
+                f'argument {sys.argv.index("", 1)} is empty: give a path or a value, '
+                'or set the variable of the shell that it comes from'
+            )
         main()
     except RuntimeError as error:
         if os.environ.get('DUGI_DEBUG') or 'DataLoader worker (pid' not in str(error):

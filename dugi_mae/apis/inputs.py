@@ -109,6 +109,8 @@ def read_video(path: Path) -> Iterator[ndarray]:
 
 def _expand(item: str | Path) -> list[tuple[str, Path]]:
     """Names and files that a path or a glob stands for."""
+    if not str(item).strip():  # as a path it would be the working folder
+        raise DuGIError("an input is '': name a file or folder, '.' for the one here")
     path = Path(item).expanduser()
     if path.is_file():
         return [(path.stem, path)]
