@@ -19,12 +19,11 @@ from dugi_mae.errors import DuGIError
 
 _UNKNOWN_NAME = re.compile(r'(\S+) is not in the .* registry|Failed to get (\S+)')
 _UNKNOWN_ARGUMENT = re.compile(r"got an unexpected keyword argument '(\w+)'")
-#: What hosts and torch say of batches that do not go through the model, and what it
-#: means.
+#: What hosts and torch say of batches that no model takes -> what to do.
 _BATCH_ERRORS = {
     r'image size in a batch should be the same|stack expects each tensor to be equal': (
-        'the images of a batch differ in size: set {loader}.batch_size=1, or bring them '
-        'to one size in {loader}.dataset.pipeline'
+        'the images of a batch differ in size: set {loader}.batch_size=1, or bring '
+        'them to one size in {loader}.dataset.pipeline'
     ),
     r'Expected more than 1 value per channel when training': (
         'batch norm cannot train on a batch of one image: set {loader}.batch_size to 2 '

@@ -240,7 +240,7 @@ def test_images_of_several_sizes(
 ):
     """A batch that the host cannot stack: the message names its loader, two ways out.
 
-    Images of a batch come from workers or not; in validation mmseg finds the trouble.
+    In training torch finds the trouble, in validation mmseg.
     """
     loader, options = f'{kind}_dataloader', ['model.backbone.init_cfg=None']
     options += [f'{loader}.dataset.data_root={two_sizes}', f'{loader}.batch_size=24']
