@@ -31,6 +31,13 @@ _LAUNCHERS = dict(
     slurm=('SLURM_PROCID', 'tools/slurm_train.sh or srun'),
     mpi=('OMPI_COMM_WORLD_RANK', 'mpirun'),
 )
+#: Part of what torch says of processes that have ended, and what it means.
+_LOST_PROCESSES = {
+    'DataLoader worker (pid': 'a process that loads data was killed, often for lack of '
+    'memory: lower num_workers of the data loader, then use --resume',
+    'by peer': 'another process of this run has ended: see what it '
+    'says, then use --resume',
+}
 #: Keys that Runner and the tools take from a config beside Runner's own arguments.
 _TOOL_KEYS = (
     *('auto_scale_lr', 'compile', 'custom_imports', 'find_unused_parameters'),
@@ -229,12 +236,11 @@ def run_cli(main: Callable[[], None]) -> None:
             )
         main()
     except RuntimeError as error:
-        if os.environ.get('DUGI_DEBUG') or 'DataLoader worker (pid' not in str(error):
+        lost = (line for part, line in _LOST_PROCESSES.items() if part in str(error))
+        line = next(lost, None)
+        if os.environ.get('DUGI_DEBUG') or line is None:
             raise
-        sys.exit(
-            'DuGIError: a process that loads data was killed, often for lack of '
-            'memory: lower num_workers of the data loader, then use --resume'
-        )
+        sys.exit(f'DuGIError: {line}')
     except DuGIError as error:
         if os.environ.get('DUGI_DEBUG'):
             raise

@@ -57,8 +57,8 @@ class SafeCheckpointHook(CheckpointHook):
 
     SIGTERM, which a batch system sends before it kills, ends the training after the
     iteration at hand: ``interrupted.pth`` is saved and ``--resume`` continues with the
-    next iteration. Of several processes the first one saves and ends, and the launcher
-    ends the others; FSDP, which saves with all of them, is left its last regular
+    next iteration. Of several processes the first one saves and ends, and the others
+    end for want of it; FSDP, which saves with all of them, is left its last regular
     checkpoint. Registered in mmengine's root.
 
     Args:
@@ -134,9 +134,9 @@ class SafeCheckpointHook(CheckpointHook):
         before = signal.getsignal(signal.SIGTERM)
 
         def stop(number: int, frame: FrameType | None) -> None:
-            # The others wait for the first process, which saves.
+            # The others go along with the first process, which saves. Further signals
+            # are not heeded: a launcher passes on what a batch system sent to all.
             self._told_to_stop = is_main_process()
-            signal.signal(number, before)  # the second one ends it at once
 
         signal.signal(signal.SIGTERM, stop)
         self._put_handler_back = lambda: signal.signal(signal.SIGTERM, before)
@@ -167,6 +167,7 @@ class SafeCheckpointHook(CheckpointHook):
         path = Path(self.out_dir) / INTERRUPTED
         self.file_backend.put_text(str(path), path.with_name('last_checkpoint'))
         print_log(f'SIGTERM: saved {path}, continue with --resume', 'current')
+        self._put_handler_back()
         raise SystemExit(128 + signal.SIGTERM)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
