@@ -31,6 +31,13 @@ _LAUNCHERS = dict(
     slurm=('SLURM_PROCID', 'tools/slurm_train.sh or srun'),
     mpi=('OMPI_COMM_WORLD_RANK', 'mpirun'),
 )
+#: Part of what torch says of processes that have ended, and what it means.
+_LOST_PROCESSES = {
+    'DataLoader worker (pid': 'a process that loads data was killed, often for lack of '
+    'memory: lower num_workers of the data loader, then use --resume',
+    'by peer': 'another process of this run has ended: see what it '
+    'says, then use --resume',
+}
 #: Keys that Runner and the tools take from a config beside Runner's own arguments.
 _TOOL_KEYS = (
     *('auto_scale_lr', 'compile', 'custom_imports', 'find_unused_parameters'),
@@ -185,6 +192,10 @@ def load_config(args: argparse.Namespace) -> Config:
     elif config.get('work_dir') is None:
         config.work_dir = str(Path('work_dirs') / Path(args.config).stem)
     make_folder(config.work_dir)
+    for name in ('train', 'val', 'test'):
+        loader = config.get(f'{name}_dataloader') or {}
+        if loader.get('num_workers') == 0:  # torch refuses what cannot persist
+            loader.persistent_workers = False
     return config
 
 
@@ -204,6 +215,9 @@ def build_runner(config: Config) -> Runner:
     from mmengine.registry import RUNNERS
     from mmengine.runner import Runner
 
+    # Workers would miss it where a config, such as one of classes, has no entry module.
+    from dugi_mae.mm import file_backends  # noqa: F401
+
     build = RUNNERS.build if 'runner_type' in config else Runner.from_cfg
     return build(config)
 
@@ -214,14 +228,19 @@ def run_cli(main: Callable[[], None]) -> None:
     Set ``DUGI_DEBUG=1`` to see the traceback.
     """
     try:
+        if '' in sys.argv[1:]:
+            # As a path it would be the working folder.
+            raise DuGIError(
+                f'argument {sys.argv.index("", 1)} is empty: give a path or a value, '
+                'or set the variable of the shell that it comes from'
+            )
         main()
     except RuntimeError as error:
-        if os.environ.get('DUGI_DEBUG') or 'DataLoader worker (pid' not in str(error):
+        lost = (line for part, line in _LOST_PROCESSES.items() if part in str(error))
+        line = next(lost, None)
+        if os.environ.get('DUGI_DEBUG') or line is None:
             raise
-        sys.exit(
-            'DuGIError: a process that loads data was killed, often for lack of '
-            'memory: lower num_workers of the data loader, then use --resume'
-        )
+        sys.exit(f'DuGIError: {line}')
     except DuGIError as error:
         if os.environ.get('DUGI_DEBUG'):
             raise

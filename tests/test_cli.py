@@ -93,6 +93,14 @@ def test_denormal_numbers_are_flushed(tmp_path):
         torch.set_flush_denormal(False)
 
 
+def test_an_empty_argument(monkeypatch):
+    """What a shell makes of a variable that is not set is no path, nor left out."""
+    monkeypatch.setattr('sys.argv', ['train.py', 'config.py', '--resume', ''])
+    with pytest.raises(SystemExit) as caught:
+        run_cli(lambda: pytest.fail('it ran'))
+    assert 'argument 3 is empty' in caught.value.code
+
+
 @pytest.mark.parametrize('kind', ['DuGIError', 'BadImageError'])
 def test_run_cli_prints_one_line(monkeypatch, kind):
     """No traceback, also of an error in a data worker; with DUGI_DEBUG all of it."""

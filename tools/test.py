@@ -17,6 +17,7 @@ from dugi_mae import enable_safe_loading
 from dugi_mae.checkpoints.io import check_checkpoint, load_weights
 from dugi_mae.cli import add_common_arguments, build_runner, load_config, run_cli
 from dugi_mae.errors import DuGIError
+from dugi_mae.mm.build import type_name
 from dugi_mae.mm.config_errors import config_errors
 
 
@@ -52,7 +53,7 @@ def enable_pictures(config: Config, args: argparse.Namespace) -> None:
     if args.show_dir:
         # Every host saves below the visualizer's folder, mmdet also to its own.
         config.visualizer['save_dir'] = args.show_dir
-        if hook.type == 'DetVisualizationHook':
+        if type_name(hook) == 'DetVisualizationHook':
             # mmdet joins the path to the work dir, which an absolute one survives.
             hook.test_out_dir = os.path.abspath(args.show_dir)
 

@@ -11,9 +11,10 @@ from dugi_mae import enable_safe_loading
 from dugi_mae.checkpoints.io import check_checkpoint
 from dugi_mae.cli import add_common_arguments, build_runner, load_config, run_cli
 from dugi_mae.errors import DuGIError
+from dugi_mae.mm.build import type_name
 from dugi_mae.mm.config_errors import config_errors
 from dugi_mae.mm.cpu_amp import has_bfloat16
-from dugi_mae.mm.resume import find_checkpoint
+from dugi_mae.mm.resume import list_checkpoints
 
 
 def parse_args() -> argparse.Namespace:
@@ -54,9 +55,10 @@ def enable_amp(config: Config) -> None:
             'leave --amp out to train in fp32'
         )
     wrapper, kind = config.optim_wrapper, 'Amp' if gpu else 'CpuAmp'
-    if wrapper.get('type', 'OptimWrapper') not in ('OptimWrapper', 'AmpOptimWrapper'):
+    name = type_name({'type': 'OptimWrapper', **wrapper})
+    if name not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise DuGIError(
-            f'--amp does not go with optim_wrapper.type={wrapper.type}: leave one out'
+            f'--amp does not go with optim_wrapper.type={name}: leave one out'
         )
     wrapper.type = f'{kind}OptimWrapper'
     if gpu:
@@ -73,7 +75,7 @@ def main() -> None:
         enable_amp(config)
     if args.resume == 'auto':
         # On the first start there is nothing yet, and load_from counts.
-        if not config.get('load_from') or find_checkpoint(config.work_dir):
+        if not config.get('load_from') or list_checkpoints(config.work_dir):
             config.resume, config.load_from = True, None
     elif args.resume:
         config.resume, config.load_from = True, args.resume

@@ -45,6 +45,9 @@ def _is_number(value: object, most: float = 1e6) -> bool:
 
 
 def _is_id(value: object) -> bool:
+    """Whether it is text or a whole number, as which tables also write 1.0."""
+    if isinstance(value, float):
+        return value.is_integer()
     return isinstance(value, (int, str)) and not isinstance(value, bool)
 
 
@@ -75,7 +78,9 @@ def _is_segmentation(value: object) -> bool:
 
 #: What a value must be, and what messages call that.
 _TYPES: dict[str, tuple[Callable[[object], bool], str]] = {
-    **dict.fromkeys(('id', 'image_id', 'category_id'), (_is_id, 'a number or string')),
+    **dict.fromkeys(
+        ('id', 'image_id', 'category_id'), (_is_id, 'a whole number or string')
+    ),
     **dict.fromkeys(('file_name', 'name'), (lambda v: isinstance(v, str), 'a string')),
     **dict.fromkeys(('width', 'height'), (_is_size, 'a number of pixels')),
     'bbox': (

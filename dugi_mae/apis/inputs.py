@@ -19,6 +19,9 @@ from numpy import ndarray
 from dugi_mae.errors import DuGIError
 from dugi_mae.files import IMAGE_EXTENSIONS, walk_files
 from dugi_mae.images import InfraredReader
+from dugi_mae.mm import file_backends  # noqa: F401  registers `infrared`
+from dugi_mae.mm.build import type_name
+from dugi_mae.mm.config_errors import config_errors
 
 VIDEO_EXTENSIONS = tuple('.mp4 .avi .mov .mkv .webm .m4v .mpg .mpeg .wmv'.split())
 _EXTENSIONS = (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS)
@@ -106,6 +109,8 @@ def read_video(path: Path) -> Iterator[ndarray]:
 
 def _expand(item: str | Path) -> list[tuple[str, Path]]:
     """Names and files that a path or a glob stands for."""
+    if not str(item).strip():  # as a path it would be the working folder
+        raise DuGIError("an input is '': name a file or folder, '.' for the one here")
     path = Path(item).expanduser()
     if path.is_file():
         return [(path.stem, path)]
@@ -169,11 +174,6 @@ def find_sources(inputs: Input | Sequence[Input]) -> list[Source]:
     return list(sources.values())
 
 
-def transform_name(step: dict) -> str:
-    """Class name of a transform, without scope."""
-    return str(step['type']).rsplit('.', 1)[-1]
-
-
 class PredictPipeline:
     """A config's test pipeline without labels, for files and arrays.
 
@@ -196,21 +196,22 @@ class PredictPipeline:
         load, *steps = steps or config.get('val_pipeline') or [dict(type='none')]
         options = dict(load.get('backend_args') or {})
         infrared = options.pop('backend', None) == 'infrared'
-        if not infrared and transform_name(load) != 'LoadInfraredImage':
+        if not infrared and type_name(load) != 'LoadInfraredImage':
             raise DuGIError(
                 f'config {config.filename} has no test pipeline that loads infrared '
                 "images: begin test_dataloader.dataset.pipeline with dict(type='Load"
                 "ImageFromFile', backend_args=dict(backend='infrared'))"
             )
         self.label_transforms = {
-            transform_name(step): step
+            type_name(step): step
             for step in steps
-            if transform_name(step) in LABEL_TRANSFORMS
+            if type_name(step) in LABEL_TRANSFORMS
         }
-        with DefaultScope.overwrite_default_scope(config.default_scope):
+        scope = DefaultScope.overwrite_default_scope(config.default_scope)
+        with config_errors(config), scope:
             self.load = TRANSFORMS.build(load)
             self.rest = Compose(
-                [s for s in steps if transform_name(s) not in LABEL_TRANSFORMS]
+                [s for s in steps if type_name(s) not in LABEL_TRANSFORMS]
             )
         self.reader = self.load
         if infrared:

@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config, ConfigDict
 from numpy import ndarray
 
-from dugi_mae.apis.inputs import Input, InputImage, transform_name
+from dugi_mae.apis.inputs import Input, InputImage
 from dugi_mae.apis.run import Inferencer, Run
 from dugi_mae.apis.small_target_result import (
     GroundTruthMasks,
@@ -23,6 +23,7 @@ from dugi_mae.evaluation.small_target import (
     count_image,
     in_field_units,
 )
+from dugi_mae.mm.build import type_name
 from dugi_mae.visualization import draw_small_targets
 from dugi_mae.zoo import small_target_model
 
@@ -50,7 +51,7 @@ def metric_options(config: Config) -> dict:
     """Options of a config's :class:`SmallTargetMetric`, see :data:`METRIC_OPTIONS`."""
     evaluator = config.get('test_evaluator') or config.get('val_evaluator') or []
     for metric in evaluator if isinstance(evaluator, list) else [evaluator]:
-        if transform_name(metric) == 'SmallTargetMetric':
+        if type_name(metric) == 'SmallTargetMetric':
             return {k: metric.get(k, v) for k, v in METRIC_OPTIONS.items()}
     return METRIC_OPTIONS
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import DefaultScope
@@ -9,6 +11,12 @@ from mmpretrain.registry import MODELS
 from torch import nn
 
 from dugi_mae.mm.config_errors import config_errors
+
+
+def type_name(cfg: dict) -> str:
+    """Name of a config's ``type``, without scope; pure-Python configs have classes."""
+    kind = cfg['type']
+    return kind.__name__ if inspect.isclass(kind) else str(kind).rpartition('.')[2]
 
 
 def build_from_config(config: Config) -> nn.Module:

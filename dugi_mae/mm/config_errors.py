@@ -13,12 +13,23 @@ from types import FrameType, TracebackType
 
 from mmengine.config import Config
 from mmengine.registry import OPTIMIZERS, Registry, build_functions
-from mmengine.runner import BaseLoop
+from mmengine.runner import BaseLoop, TestLoop, ValLoop
 
 from dugi_mae.errors import DuGIError
 
 _UNKNOWN_NAME = re.compile(r'(\S+) is not in the .* registry|Failed to get (\S+)')
 _UNKNOWN_ARGUMENT = re.compile(r"got an unexpected keyword argument '(\w+)'")
+#: What hosts and torch say of batches that no model takes -> what to do.
+_BATCH_ERRORS = {
+    r'image size in a batch should be the same|stack expects each tensor to be equal': (
+        'the images of a batch differ in size: set {loader}.batch_size=1, or bring '
+        'them to one size in {loader}.dataset.pipeline'
+    ),
+    r'Expected more than 1 value per channel when training': (
+        'batch norm cannot train on a batch of one image: set {loader}.batch_size to 2 '
+        'or more and {loader}.drop_last=True'
+    ),
+}
 #: Hooks that run inside a loop, yet before anything is trained.
 _PREPARING = ('before_train', 'before_train_epoch', 'before_test', 'before_val')
 
@@ -29,7 +40,8 @@ def config_errors(config: Config) -> Iterator[None]:
 
     Model, data, hooks and runner are built by mmengine and the hosts, whose own errors
     say what is wrong, but neither where nor what would be right. A :class:`DuGIError`
-    and whatever a running loop raises pass as they are.
+    and what a running loop raises pass as they are, but for batches that the config
+    makes too small or of unequal images.
 
     Args:
         config: What is built inside the context.
@@ -43,21 +55,32 @@ def config_errors(config: Config) -> Iterator[None]:
     except DuGIError:
         raise
     except Exception as error:
-        if _is_running(error.__traceback__):
+        if loop := _running_loop(error.__traceback__):
+            for pattern, advice in _BATCH_ERRORS.items():
+                if re.search(pattern, str(error)):
+                    raise DuGIError(advice.format(loader=_loader(loop))) from error
             raise
         name = f'config {config.filename}' if config.filename else 'the config'
         raise DuGIError(f'{name}{_explain(error, config)}') from error
 
 
-def _is_running(traceback: TracebackType | None) -> bool:
-    """Whether a traceback comes out of a loop that has begun its work."""
-    running = False
+def _running_loop(traceback: TracebackType | None) -> BaseLoop | None:
+    """The innermost loop that a traceback comes from, if that has begun its work."""
+    loop = None
     for frame, _ in walk_tb(traceback):
         function, names = frame.f_code.co_name, frame.f_locals
         if function == 'call_hook' and names.get('fn_name') in _PREPARING:
-            return False
-        running |= function == 'run' and isinstance(names.get('self'), BaseLoop)
-    return running
+            return None
+        if function == 'run' and isinstance(names.get('self'), BaseLoop):
+            loop = names['self']
+    return loop
+
+
+def _loader(loop: BaseLoop) -> str:
+    """Key of the data loader that a loop reads."""
+    kinds = {'val': ValLoop, 'test': TestLoop}
+    kind = next((name for name in kinds if isinstance(loop, kinds[name])), 'train')
+    return f'{kind}_dataloader'
 
 
 def _explain(error: Exception, config: Config) -> str:

@@ -6,6 +6,8 @@ from mmengine.optim import DefaultOptimWrapperConstructor
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
+from dugi_mae.mm.build import type_name
+
 #: Optimizers of torch with a fused form for CPUs and CUDA.
 _FUSED = ('Adam', 'AdamW', 'SGD')
 
@@ -27,7 +29,7 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     def __call__(self, model: nn.Module):
         """Build the optimizer wrapper of ``model``."""
         devices = {p.device.type for p in model.parameters()}
-        if self.optimizer_cfg['type'] in _FUSED and devices <= {'cpu', 'cuda'}:
+        if type_name(self.optimizer_cfg) in _FUSED and devices <= {'cpu', 'cuda'}:
             self.optimizer_cfg = {'fused': True, **self.optimizer_cfg}
         return super().__call__(model)
 

@@ -47,45 +47,54 @@ def check_intact(path: str | Path) -> None:
     read_state_dict(path)
 
 
+def list_checkpoints(folder: str | Path) -> list[Path]:
+    """Name the checkpoints of a work dir, intact or not, the best choice first.
+
+    That is what ``last_checkpoint`` names, which may be missing, then the newest
+    ``epoch_*.pth``, ``iter_*.pth`` or ``interrupted.pth``. Files outside the folder are
+    never taken: a copied work dir still names the original's.
+    """
+    folder = Path(folder)
+    found = [path for path in folder.glob('*.pth') if _NAME.fullmatch(path.name)]
+    found.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    note = folder / 'last_checkpoint'
+    if not note.is_file():
+        return found
+    # A damaged note may have several lines, messages have one.
+    text = ' '.join(note.read_text(errors='replace').split())
+    return [folder / Path(text).name, *found]
+
+
 def find_checkpoint(folder: str | Path) -> str | None:
     """Find the checkpoint from which ``--resume`` continues.
-
-    It is the one that ``last_checkpoint`` names, if that is intact, else the newest
-    ``epoch_*.pth``, ``iter_*.pth`` or ``interrupted.pth`` that is. Files outside the
-    folder are never taken: a copied work dir still names the original's.
 
     Args:
         folder: The run's work dir.
 
     Returns:
-        Its path, or ``None`` where nothing has been saved yet.
+        The first of :func:`list_checkpoints` that is intact, or ``None`` where nothing
+        has been saved yet.
 
     Raises:
         DuGIError: If there are checkpoints and none will do.
     """
-    folder = Path(folder)
-    note = folder / 'last_checkpoint'
-    last = None
-    if note.is_file():
-        # A damaged note may have several lines, messages have one.
-        text = ' '.join(note.read_text(errors='replace').split())
-        last = folder / Path(text).name
-    found = [path for path in folder.glob('*.pth') if _NAME.fullmatch(path.name)]
-    found.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    if last is None and not found:
+    found = list_checkpoints(folder)
+    if not found:
         return None
-    reasons = []
-    for path in [last, *found] if last else found:
+    note = Path(folder) / 'last_checkpoint'
+    reasons = [] if note.is_file() else [f'{note} is missing']
+    for path in found:
         try:
             check_intact(path)
         except DuGIError as error:
             reasons.append(str(error))
             continue
-        if path != last:
-            what = reasons[0] if last else f'{note} is missing'
-            print_log(f'{what}; continuing from {path}', 'current', logging.WARNING)
+        if reasons:
+            print_log(
+                f'{reasons[0]}; continuing from {path}', 'current', logging.WARNING
+            )
         return str(path)
     raise DuGIError(
-        f'work dir {folder} holds no checkpoint to continue from ({reasons[0]}): '
+        f'work dir {folder} holds no checkpoint to continue from ({reasons[-1]}): '
         'restore one, or remove last_checkpoint and *.pth to start over'
     )

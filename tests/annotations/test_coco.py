@@ -94,7 +94,7 @@ def broken(coco: dict, **changes) -> dict:
         (dict(annotations=dict(category_id='a\nb')), r"category_id='a\\nb'.*categori"),
         (dict(images=dict(width='64')), "width='64': a number of pixels is needed"),
         (dict(images=dict(height=0)), 'height=0: a number of pixels is needed'),
-        (dict(images=dict(id=[7])), r'id=\[7\]: a number or string is needed'),
+        (dict(images=dict(id=[7])), r'id=\[7\]: a whole number or string is needed'),
         (dict(images=dict(file_name=3)), 'file_name=3: a string is needed'),
         (dict(annotations=dict(area='9')), "area='9': a number is needed"),
         (dict(annotations=dict(iscrowd='no')), "iscrowd='no': 0 or 1 is needed"),

@@ -154,6 +154,7 @@ def test_video_that_cannot_be_decoded(tmp_path):
         (lambda d: d / 'bb.png', r'bb.png.*did you mean .*/b.png\?'),
         (lambda d: 'no/such/place.png', 'place.png.*check the path'),
         (lambda d: [], 'list of inputs is empty'),
+        (lambda d: ['', d], "an input is ''.*'.' for the one here"),
         (lambda d: [None], 'type NoneType'),
         (lambda d: np.zeros((2, 8, 8, 3)), r'\(2, 8, 8, 3\).*list'),
         (lambda d: np.zeros(5), r'\(5,\)'),

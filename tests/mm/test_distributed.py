@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -169,6 +173,74 @@ def launch(repo_root: Path, *arguments: object) -> None:
         *('--launcher', 'pytorch', *flags),
     ]
     subprocess.run(list(map(str, command)), check=True, timeout=400)
+
+
+#: Two seconds an iteration, in which all signals of a stop arrive, and a note of each.
+SLOW_HOOK = """
+import time
+
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+
+@HOOKS.register_module()
+class SlowHook(Hook):
+    def after_train_iter(self, runner, **kwargs):
+        print('DONE', runner.iter, flush=True)
+
+    def before_train_iter(self, runner, **kwargs):
+        time.sleep(2)
+"""
+SLOW = """
+_base_ = {base!r}
+custom_imports = dict(imports=['dugi_mae.mmpretrain', 'slow_hook'])
+custom_hooks = [dict(type='SlowHook')]
+train_dataloader = dict(batch_size=2, num_workers=1)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('whole_group', [True, False], ids=['all', 'launcher'])
+def test_several_processes_are_told_to_stop(toy_run, repo_root, tmp_path, whole_group):
+    """SIGTERM to the launcher, as by hand, or to all processes, as by a batch system.
+
+    The launcher passes it on, so that all get it twice, in the middle of an iteration.
+    The first one saves, the others go along until then and end in a line.
+    """
+    slow, work_dir, log = tmp_path / 'slow.py', tmp_path / 'two', tmp_path / 'log'
+    slow.write_text(SLOW.format(base=str(toy_run)))
+    (tmp_path / 'slow_hook.py').write_text(SLOW_HOOK)
+    script = repo_root / 'tools' / 'dist_train.sh'
+    command = ['bash', script, slow, '2', '--work-dir', work_dir]
+    port = str(29400 + os.getpid() % 500)
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    environment = dict(PYTHON=sys.executable, PORT=port, PYTHONPATH=paths)
+    with log.open('w') as output:
+        run = subprocess.Popen(
+            list(map(str, command)),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=os.environ | environment,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + 200
+        while 'DONE 0' not in log.read_text():
+            assert run.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        (os.killpg if whole_group else os.kill)(run.pid, signal.SIGTERM)
+        assert run.wait(100) != 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
+    text = log.read_text()
+    assert f'SIGTERM: saved {work_dir}/interrupted.pth' in text
+    assert 'another process of this run has ended' in text and '[rank' not in text
+    done = read_checkpoint(work_dir / 'interrupted.pth')['meta']['iter']
+    assert 1 <= done <= 2
+    options = '--cfg-options', 'train_dataloader.batch_size=2'
+    launch(repo_root, toy_run, 2, '--work-dir', work_dir, '--resume', *options)
+    assert_same_weights(weights_of(work_dir), train_whole(toy_run))
 
 
 @pytest.mark.slow

@@ -50,6 +50,15 @@ def test_configs_of_all_hosts_load_an_encoder(saved, log, scope):
     assert [m for m in log if f'Loaded 67/67 tensors of ConvViT from {path}' in m]
 
 
+def test_weights_of_a_training_that_diverged(saved):
+    """They are refused whatever the layout of their file, not loaded without a word."""
+    path, state = saved
+    next(iter(state.values())).view(-1)[0] = torch.nan
+    torch.save(dict(model=state, epoch=3), path)
+    with pytest.raises(DuGIError, match='x.pth: .* not finite.*earlier checkpoint'):
+        load(str(path))
+
+
 def test_weights_that_ship_are_loaded_by_name():
     """The names of :func:`dugi_mae.list_models`."""
     [name] = list_models()

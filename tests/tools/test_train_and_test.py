@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
 import toys
@@ -16,7 +18,8 @@ from dugi_mae.images.synthetic import write_dataset
 from dugi_mae.mm.cpu_amp import has_bfloat16
 
 ROOT = Path(__file__).resolve().parents[2]
-LOADER = 'num_workers=0, persistent_workers=False, batch_size=2'
+#: The base configs have persistent workers, which torch refuses without workers.
+LOADER = 'num_workers=0, batch_size=2'
 
 
 @pytest.fixture(scope='module')
@@ -218,6 +221,44 @@ def test_bad_input(monkeypatch, tmp_path, pretrain_config, command, message):
     with pytest.raises(DuGIError, match=message) as caught:
         run(monkeypatch, tool, '--work-dir', tmp_path, *arguments)
     assert '\n' not in str(caught.value)
+
+
+@pytest.fixture
+def two_sizes(data, tmp_path) -> Path:
+    """The labelled images, of which the first is smaller than the others."""
+    folder = tmp_path / 'two_sizes'
+    shutil.copytree(data.labelled, folder)
+    for name in ('images', 'masks'):
+        path = min((folder / name).iterdir())
+        cv2.imwrite(str(path), cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[:80, :100])
+    return folder
+
+
+@pytest.mark.parametrize('kind', ['train', 'val'])
+def test_images_of_several_sizes(
+    monkeypatch, tmp_path, segmentation_config, two_sizes, kind
+):
+    """A batch that the host cannot stack: the message names its loader, two ways out.
+
+    In training torch finds the trouble, in validation mmseg.
+    """
+    loader, options = f'{kind}_dataloader', ['model.backbone.init_cfg=None']
+    options += [f'{loader}.dataset.data_root={two_sizes}', f'{loader}.batch_size=24']
+    options += ['train_dataloader.dataset.pipeline.2.crop_size=(96,128)']
+    message = f'differ in size: set {loader}.batch_size=1, .*{loader}.dataset.pipeline'
+    with pytest.raises(DuGIError, match=message):
+        flags = '--work-dir', tmp_path / 'run', '--cfg-options', *options
+        run(monkeypatch, 'train.py', segmentation_config, *flags)
+
+
+def test_a_batch_of_one_image(monkeypatch, tmp_path, segmentation_config):
+    """Pooled to one pixel, batch norm cannot train on it; the message says what can."""
+    options = 'model.backbone.init_cfg=None', 'train_dataloader.batch_size=1'
+    flags = '--work-dir', tmp_path / 'run', '--cfg-options', *options
+    with pytest.raises(
+        DuGIError, match=r'train_dataloader\.batch_size to 2 .*drop_last'
+    ):
+        run(monkeypatch, 'train.py', segmentation_config, *flags)
 
 
 @pytest.mark.parametrize('option', ['foo', 'a=[1,(2]'])

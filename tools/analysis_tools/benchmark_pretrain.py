@@ -34,7 +34,7 @@ from torch import Tensor
 from dugi_mae.apis.build import pick_device
 from dugi_mae.cli import CFG_OPTIONS, at_least, override, read_config, run_cli
 from dugi_mae.errors import DuGIError
-from dugi_mae.mm.build import build_from_config
+from dugi_mae.mm.build import build_from_config, type_name
 
 IMPLS = ('dense', 'sparse')
 
@@ -204,7 +204,7 @@ def main() -> None:
     args = parse_args()
     config = read_config(args.config)
     override(config, args.cfg_options)
-    if config.model.get('backbone', {}).get('type') != 'MaskedConvViT':
+    if type_name(config.model.get('backbone') or {'type': ''}) != 'MaskedConvViT':
         raise DuGIError(
             f'{args.config} does not pre-train a MaskedConvViT: name a config of '
             'configs/pretrain'

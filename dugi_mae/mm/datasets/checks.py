@@ -10,9 +10,16 @@ from pathlib import Path
 from dugi_mae.errors import DuGIError, check_choice
 
 
+def check_named(root: str | Path) -> Path:
+    """The folder of a set; ``''``, which as a path is the working folder, is none."""
+    if not str(root):
+        raise DuGIError("data_root is '': name the folder of the set, '.' for this one")
+    return Path(root)
+
+
 def check_data_root(root: str | Path) -> Path:
     """The folder of a set, which must exist."""
-    root = Path(root)
+    root = check_named(root)
     if not root.is_dir():
         raise DuGIError(
             f'data folder {root} does not exist: correct data_root, or the environment '

@@ -18,6 +18,7 @@ from dugi_mae.annotations.coco import (
     select_classes,
 )
 from dugi_mae.annotations.coco_masks import check_masks
+from dugi_mae.annotations.image_names import locate_images
 from dugi_mae.errors import DuGIError
 from dugi_mae.mm.datasets.checks import check_classes
 
@@ -93,6 +94,9 @@ class InfraredCocoDataset(CocoDataset):
     def _read(self, path: str) -> COCO:
         """Read and check the annotation file; settles the classes."""
         content = check_coco(read_json(path), path)
+        if self.backend_args is None:
+            folder = Path(self.data_prefix['img'])
+            content['images'] = locate_images(content['images'], folder)
         if any(getattr(step, 'with_mask', False) for step in self.pipeline.transforms):
             check_masks(content, path)
         names = class_names(content)

@@ -13,6 +13,7 @@ from mmpretrain.registry import DATASETS
 from dugi_mae.errors import BadImageError, DuGIError, check_choice
 from dugi_mae.files import IMAGE_EXTENSIONS, find_images, read_lines
 from dugi_mae.mm.datasets.bad_files import BadFile, count_reasons
+from dugi_mae.mm.datasets.checks import check_named
 from dugi_mae.mm.datasets.lmdb import is_lmdb, lmdb_path, names_in_lmdb
 
 
@@ -82,7 +83,8 @@ class InfraredPretrainDataset(BaseDataset):
         check_choice('split', split, (None, 'train', 'val'))
         if not 0 < val_fraction < 1:
             raise DuGIError(f'val_fraction={val_fraction}: choose between 0 and 1')
-        self.roots = [Path(root).expanduser() for root in _as_list(data_root)]
+        roots = _as_list(data_root)
+        self.roots = [check_named(root).expanduser() for root in roots]
         if not self.roots:
             raise DuGIError('data_root is an empty list: name at least one folder')
         if ann_file and len(self.roots) > 1:

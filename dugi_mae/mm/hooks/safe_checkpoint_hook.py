@@ -20,6 +20,7 @@ from dugi_mae.checkpoints.io import expand_home, find_non_finite
 from dugi_mae.errors import DuGIError
 from dugi_mae.mm.atomic_backend import remove_unfinished
 from dugi_mae.mm.resume import INTERRUPTED, check_intact, find_checkpoint
+from dugi_mae.mm.resume_settings import apply_config, describe_run
 
 
 def _init_worker(init: Callable[[int], None] | None, number: int) -> None:
@@ -50,12 +51,14 @@ class SafeCheckpointHook(CheckpointHook):
     A resumed run checks the file that it continues from (:func:`find_checkpoint`): one
     that is damaged is replaced with the newest intact one, with a warning. What a
     checkpoint says about other files counts by name, for files in the work dir: nothing
-    outside is followed or removed. Weights that are not finite are not saved.
+    outside is followed or removed. Weights that are not finite are not saved. Where the
+    config has another schedule or optimizer the config wins
+    (:func:`~dugi_mae.mm.resume_settings.apply_config`).
 
     SIGTERM, which a batch system sends before it kills, ends the training after the
     iteration at hand: ``interrupted.pth`` is saved and ``--resume`` continues with the
-    next iteration. Of several processes the first one saves and ends, and the launcher
-    ends the others; FSDP, which saves with all of them, is left its last regular
+    next iteration. Of several processes the first one saves and ends, and the others
+    end for want of it; FSDP, which saves with all of them, is left its last regular
     checkpoint. Registered in mmengine's root.
 
     Args:
@@ -90,9 +93,20 @@ class SafeCheckpointHook(CheckpointHook):
             check_intact(path)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Let a checkpoint name nothing but files of this work dir."""
+        """Let it name nothing but files of this work dir, and the config win over it.
+
+        Raises:
+            DuGIError: If it holds weights alone, or another training than the config.
+        """
         if not runner._resume:
             return
+        path = runner._load_from
+        if missing := {'meta', 'message_hub', 'state_dict'} - checkpoint.keys():
+            raise DuGIError(
+                f'checkpoint {path} holds no training to continue (no '
+                f'{min(missing)}): start from its weights, load_from={path} without '
+                '--resume'
+            )
         info = checkpoint['message_hub']['runtime_info']
         steps = info.pop('keep_ckpt_ids', None)
         if isinstance(steps, list) and all(type(step) is int for step in steps):
@@ -101,6 +115,8 @@ class SafeCheckpointHook(CheckpointHook):
             path = Path(runner.work_dir) / Path(str(info.pop(key))).name
             if path.is_file():
                 info[key] = str(path)
+        if isinstance(runner, Runner):
+            apply_config(runner, checkpoint, runner._load_from)
 
     def before_train(self, runner: Runner) -> None:
         """Remove what a killed run left unfinished, and listen to SIGTERM."""
@@ -118,9 +134,9 @@ class SafeCheckpointHook(CheckpointHook):
         before = signal.getsignal(signal.SIGTERM)
 
         def stop(number: int, frame: FrameType | None) -> None:
-            # The others wait for the first process, which saves.
+            # The others go along with the first process, which saves. Further signals
+            # are not heeded: a launcher passes on what a batch system sent to all.
             self._told_to_stop = is_main_process()
-            signal.signal(number, before)  # the second one ends it at once
 
         signal.signal(signal.SIGTERM, stop)
         self._put_handler_back = lambda: signal.signal(signal.SIGTERM, before)
@@ -151,6 +167,7 @@ class SafeCheckpointHook(CheckpointHook):
         path = Path(self.out_dir) / INTERRUPTED
         self.file_backend.put_text(str(path), path.with_name('last_checkpoint'))
         print_log(f'SIGTERM: saved {path}, continue with --resume', 'current')
+        self._put_handler_back()
         raise SystemExit(128 + signal.SIGTERM)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -161,6 +178,8 @@ class SafeCheckpointHook(CheckpointHook):
                 'continue with --resume from an earlier checkpoint, with a lower '
                 'optim_wrapper.optimizer.lr'
             )
+        if isinstance(runner, Runner):
+            checkpoint['run'] = describe_run(runner)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         """Save, sync the name of the newest file, then remove what is outdated."""

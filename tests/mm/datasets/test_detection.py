@@ -255,6 +255,19 @@ def test_metric_of_what_files_may_hold(tmp_path, coco):
     assert scores['coco/bbox_mAP'] == 1
 
 
+def test_files_of_other_programs(tmp_path, coco):
+    """Ids that a table wrote as 1.0, and names as Windows writes them, are scored."""
+    path = write(tmp_path, coco)
+    for kind in ('images', 'annotations', 'categories'):
+        for item in coco[kind]:
+            item.update({k: float(item[k]) for k in item if k.endswith('id')})
+    coco['images'][0]['file_name'] = 'day\\a.PNG'
+    path.write_text(json.dumps(coco))
+    dataset = build(tmp_path)
+    assert dataset[0]['img_path'] == str(tmp_path / 'images' / 'day' / 'a.png')
+    assert score('InfraredCocoMetric', dataset, path)['coco/bbox_mAP'] == 1
+
+
 def test_metric_reads_where_the_data_set_does(tmp_path, coco, monkeypatch):
     """``backend_args`` of the metric find an annotation file that is not local."""
     path = write(tmp_path, coco)

@@ -139,6 +139,7 @@ def test_empty_split(tree):
         (dict(ann_file='no.txt'), r'image list .*no\.txt cannot be read'),
         (dict(ann_file='empty.txt'), r'empty\.txt is empty'),
         (dict(data_root=[]), 'data_root is an empty list'),
+        (dict(data_root=''), "data_root is '': name the folder"),
         (dict(data_root=['a', 'b'], ann_file='x'), 'needs one data_root, got 2'),
     ],
 )
