@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from dugi_mae.annotations.boxes import clean_box
+from dugi_mae.annotations.coco_objects import OTHER_SIZE
 from dugi_mae.converters.files import link_folder, remove_files
 from dugi_mae.converters.splits import RECORD, SPLITS
 from dugi_mae.errors import DuGIError
@@ -51,7 +53,7 @@ class CocoBuilder:
     ) -> None:
         """Add an image, with the size that its header has, and its objects.
 
-        Boxes are cut to the image.
+        Boxes go through :func:`~dugi_mae.annotations.boxes.clean_box`.
 
         Args:
             image: The file.
@@ -66,7 +68,7 @@ class CocoBuilder:
             )
         width, height = size = image_size(image)
         if stated not in (None, size):
-            self.notes['images of another size than the annotations state'] += 1
+            self.notes[OTHER_SIZE] += 1
         number = len(self.images) + 1
         self.images[name] = dict(id=number, file_name=name, width=width, height=height)
         for item in items:
@@ -76,19 +78,15 @@ class CocoBuilder:
             if item.box is None:
                 self.notes['objects without a box left out'] += 1
                 continue
-            x1, x2 = (min(max(x, 0), width) for x in sorted(item.box[::2]))
-            y1, y2 = (min(max(y, 0), height) for y in sorted(item.box[1::2]))
-            if x1 == x2 or y1 == y2:
-                self.notes['boxes without area in the image left out'] += 1
+            box = clean_box(item.box, size, self.notes)
+            if box is None:
                 continue
-            if (x1, y1, x2, y2) != item.box:
-                self.notes['boxes cut to the image or corners put in order'] += 1
             annotation = dict(
                 id=len(self.annotations) + 1,
                 image_id=number,
                 category_id=self.classes.index(item.name) + 1,
-                bbox=[x1, y1, x2 - x1, y2 - y1],
-                area=(x2 - x1) * (y2 - y1),
+                bbox=box,
+                area=box[2] * box[3],
                 iscrowd=item.iscrowd,
             )
             self.annotations.append(annotation)

@@ -96,7 +96,7 @@ def add_coco(builder: CocoBuilder, path: Path, places: list[Path]) -> None:
         item = Item(
             names[annotation['category_id']],
             (x, y, x + width, y + height),
-            annotation.get('iscrowd') or 0,  # null means no, too
+            int(bool(annotation.get('iscrowd') or annotation.get('ignore'))),
         )
         items[annotation['image_id']].append(item)
     for image in content['images']:

@@ -30,7 +30,7 @@ from dugi_mae.converters.splits import (
 )
 from dugi_mae.converters.voc import read_voc
 from dugi_mae.errors import DuGIError
-from dugi_mae.files import images_by_stem
+from dugi_mae.files import files_by_name
 from dugi_mae.images import load_infrared
 
 #: End of the names of infrared images in FLIR aligned.
@@ -83,7 +83,7 @@ def m3fd(root: Path, out: Path, splits: Path | None = None) -> list[str]:
     with ``train.txt`` and ``val.txt`` to use instead of drawing one.
     """
     folder = find_folder(root, 'Ir', 'infrared')
-    images = images_by_stem(folder)
+    images = files_by_name(folder)
     labels = find_folder(root, 'Annotation', 'Annotations')
     annotations = xml_files(labels, images, folder)
     if splits is None:
@@ -102,7 +102,7 @@ def m3fd(root: Path, out: Path, splits: Path | None = None) -> list[str]:
 def llvip(root: Path, out: Path) -> list[str]:
     """Convert LLVIP: ``infrared/{train,test}/*.jpg``, the official split."""
     folder = find_folder(root, 'infrared')
-    images = {s: images_by_stem(find_folder(folder, s)) for s in ('train', 'test')}
+    images = {s: files_by_name(find_folder(folder, s)) for s in ('train', 'test')}
     check_disjoint(images, folder)
     labels = find_folder(root, 'Annotations', 'Annotation')
     annotations = xml_files(labels, images['train'] | images['test'], folder)
@@ -142,7 +142,7 @@ def flir_aligned(root: Path, split: str) -> CocoBuilder:
             f'folder {root} has no list {paths[0].name} in it or beside it: copy it '
             'from the release'
         )
-    images = images_by_stem(root / 'JPEGImages')
+    images = files_by_name(root / 'JPEGImages')
     lines = (n if n.endswith(FLIR_END) else n + FLIR_END for n in read_list(path))
     names = find_names(lines, images, path)
     annotations = xml_files(find_folder(root, 'Annotations'), images, root)
@@ -166,7 +166,7 @@ def dronevehicle(root: Path, out: Path) -> list[str]:
 def dronevehicle_split(folder: Path, split: str, out: Path) -> CocoBuilder:
     """Collect the split in a folder and write its images."""
     place = find_folder(folder, f'{split}imgr')
-    images = images_by_stem(place)
+    images = files_by_name(place)
     annotations = xml_files(find_folder(folder, f'{split}labelr'), images, place)
     objects = {name: read_voc(path)[1] for name, path in annotations.items()}
     builder = CocoBuilder(split, DRONEVEHICLE, out / 'images')

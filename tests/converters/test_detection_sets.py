@@ -296,7 +296,7 @@ def test_dronevehicle(tmp_path, out, convert):
         "train: objects called '*' left out: 1",
         "train: objects called '' left out: 1",
         'train: boxes cut to the image or corners put in order: 1',
-        'train: boxes without area in the image left out: 1',
+        'train: boxes of less than a pixel in the image left out: 1',
         'train: objects without a box left out: 1',
     } <= set(lines)
     pixels = cv2.imread(str(out / 'images' / name), cv2.IMREAD_UNCHANGED)
