@@ -71,6 +71,7 @@ def prepare_objects(
         cleaned = annotation | dict(bbox=box, area=area)
         if cleaned.pop('ignore', None):
             cleaned['iscrowd'] = 1
+            notes['objects to ignore taken for crowds'] += 1
         if isinstance(mask := annotation.get('segmentation'), list) and mask:
             cleaned['segmentation'], degenerate = split_polygons(mask)
             notes['polygons of fewer than three points left out'] += len(degenerate)

@@ -267,7 +267,7 @@ def write_sequences(root: Path) -> None:
     ['seq2/0\nseq1/1', 'images/seq2/0.png\nimages/seq1/1.png', 'seq2\\0\nseq1\\1'],
 )
 def test_sequences(tmp_path, text):
-    """Lists of frames, as of DTUM, IRDST and NUDT-MIRSDT: matched by folder and name."""
+    """Lists of frames, as of DTUM and NUDT-MIRSDT: matched by folder and name."""
     write_sequences(tmp_path)
     (tmp_path / 'train.txt').write_text(text)
     init_default_scope('mmseg')
