@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dugi_mae.errors import DuGIError
@@ -129,30 +129,64 @@ def find_images(
     return images
 
 
-def images_by_stem(folder: Path, remedy: str = 'correct SRC') -> dict[str, Path]:
-    """The images of a folder (not below it) by their names without extension.
+def files_by_name(
+    folder: Path,
+    remedy: str = 'correct SRC',
+    extensions: Sequence[str] = IMAGE_EXTENSIONS,
+) -> dict[str, Path]:
+    """The files below a folder by their relative paths without extension.
+
+    Sequences number their frames alike: ``seq1/0`` and ``seq2/0`` are two names.
 
     Args:
         folder: Where to look; hidden files are left out.
         remedy: What the message advises where there is no such folder.
+        extensions: Lower-case file extensions with their dot; case is ignored.
+
+    Returns:
+        Sorted; names have forward slashes.
 
     Raises:
         DuGIError: If there is none, or two differ in their extension only.
     """
     if not folder.is_dir():
         raise DuGIError(f'folder {folder} does not exist: {remedy}')
-    images: dict[str, Path] = {}
-    for path in sorted(folder.glob('[!.]*')):
-        if path.suffix.lower() not in IMAGE_EXTENSIONS:
+    files: dict[str, Path] = {}
+    for path in sorted(walk_files(folder)):
+        name = without_extension(path, extensions)
+        if name == path:
             continue
-        if images.setdefault(path.stem, path) != path:
+        if name in files:
             raise DuGIError(
-                f'{images[path.stem]} and {path} differ in their extension only: '
+                f'{files[name]} and {folder / path} differ in their extension only: '
                 'remove or rename one of them'
             )
-    if not images:
-        raise DuGIError(f'folder {folder} holds no image: copy the set there')
-    return images
+        files[name] = folder / path
+    if not files:
+        kind = 'image' if extensions is IMAGE_EXTENSIONS else ' or '.join(extensions)
+        raise DuGIError(f'folder {folder} holds no {kind}: copy the set there')
+    return files
+
+
+def find_label(
+    name: str, labels: Mapping[str, Path], endings: Sequence[str] = ('',)
+) -> Path | None:
+    """The label file of an image: the same relative path, then one of the endings.
+
+    Args:
+        name: Of the image, as in :func:`files_by_name`.
+        labels: What that gave for the folder of labels.
+        endings: What may stand between name and extension.
+
+    Raises:
+        DuGIError: If there are several.
+    """
+    found = [labels[name + ending] for ending in endings if name + ending in labels]
+    if len(found) > 1:
+        raise DuGIError(
+            f'image {name} may belong to {found[0]} or {found[1]}: remove one of them'
+        )
+    return found[0] if found else None
 
 
 def without_extension(name: str, extensions: Sequence[str] = IMAGE_EXTENSIONS) -> str:
@@ -199,8 +233,12 @@ def listed_names(line: str) -> tuple[str, str]:
 
 def found_instead(folder: Path, name: str) -> str:
     """Files of a folder that may be meant by a name, for messages; often none."""
-    beginnings = tuple(name + c for c in '._-')
-    found = sorted(p.name for p in folder.iterdir() if p.name.startswith(beginnings))
+    path = folder / name
+    if not path.parent.is_dir():
+        return ''
+    beginnings = tuple(path.name + c for c in '._-')
+    found = sorted(p.name for p in path.parent.iterdir())
+    found = [other for other in found if other.startswith(beginnings)]
     return f' (found {", ".join(found[:4])})' if found else ''
 
 

@@ -107,7 +107,8 @@ def select_classes(content: dict, classes: Sequence[str], path: str | Path) -> d
     its own: the hosts take both for granted. Annotations are numbered from 1, because
     pycocotools takes the number 0 for "not matched" and calls its detection wrong.
     ``area`` is the box's where it is missing or 0, which would make mmdet drop the box;
-    ``iscrowd`` is 0 where it is missing.
+    ``iscrowd`` is 0 where it is missing. Boxes are as in the file, see
+    :mod:`dugi_mae.annotations.coco_objects`.
 
     Args:
         content: What :func:`check_coco` gave.

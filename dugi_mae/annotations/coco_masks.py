@@ -36,6 +36,14 @@ def run_lengths(counts: str) -> list[int] | None:
     return None if shift else runs
 
 
+def split_polygons(mask: list) -> tuple[list, list]:
+    """Polygons with and without three points, on which pycocotools breaks off."""
+    groups: tuple[list, list] = ([], [])
+    for polygon in mask:
+        groups[len(polygon) < 6 or len(polygon) % 2].append(polygon)
+    return groups
+
+
 def check_masks(content: dict, path: str | Path) -> None:
     """Raise unless every annotation has a mask that fits its image.
 

@@ -1,4 +1,4 @@
-"""Label maps, whose grey values are class numbers, and masks of targets."""
+"""Label maps, whose grey values are class numbers."""
 
 from __future__ import annotations
 
@@ -9,40 +9,33 @@ import numpy as np
 from numpy import ndarray
 from PIL import Image
 
-from dugi_mae.errors import DuGIError
+from dugi_mae.errors import DuGIError, shorten
 from dugi_mae.images.reading import image_size, read_bytes
 
 #: The label value of pixels that are neither trained on nor scored.
 IGNORED = 255
-
-
-def binary_mask(pixels: ndarray) -> ndarray:
-    """Whatever is not black is target: masks are released in many forms.
-
-    Args:
-        pixels: ``(H, W)`` or ``(H, W, C)`` in BGR(A) order; alpha does not count.
-
-    Returns:
-        ``(H, W)`` uint8 in {0, 1}.
-    """
-    if pixels.ndim == 3:
-        # A palette may give the target a colour whose first channel is zero.
-        pixels = pixels[..., :3].max(axis=2)
-    return (pixels > 0).astype(np.uint8)
+#: Formats of Pillow that do not keep values. WebP can, but does not say so.
+LOSSY = ('JPEG', 'MPO', 'JPEG2000', 'WEBP')
 
 
 def read_labels(path: Path) -> ndarray:
     """Read a label map, ``(H, W)`` class numbers; of a palette PNG its indices.
 
     Raises:
-        DuGIError: If the file is missing, damaged or has more than one 8-bit channel.
+        DuGIError: If the file is missing, damaged, compressed with losses or has more
+            than one 8-bit channel.
     """
     content = read_bytes(path)
     try:
         with Image.open(io.BytesIO(content)) as image:
-            mode, labels = image.mode, np.asarray(image)
+            kind, mode, labels = image.format, image.mode, np.asarray(image)
     except Exception:  # Pillow raises many kinds on damaged files
         raise DuGIError(f'label file {path} is damaged: copy it again') from None
+    if kind in LOSSY:
+        raise DuGIError(
+            f'label file {path} is a {kind}, which changes class numbers at every '
+            'edge: give the PNG that it was made from'
+        )
     if mode not in ('1', 'L', 'P'):
         raise DuGIError(
             f'label file {path} has pixels of the kind {mode}: give a PNG of one 8-bit '
@@ -61,7 +54,7 @@ def count_pixels(image: Path, labels: Path, num_classes: int) -> ndarray:
             are ignored.
 
     Returns:
-        Pixels of each class, ``(num_classes,)``.
+        Pixels of each class and of those ignored, ``(num_classes + 1,)``.
 
     Raises:
         DuGIError: If a value is no class or the sizes differ.
@@ -77,8 +70,8 @@ def count_pixels(image: Path, labels: Path, num_classes: int) -> ndarray:
     unknown = np.flatnonzero(counts[num_classes:IGNORED]) + num_classes
     if unknown.size:
         raise DuGIError(
-            f'label file {labels} has the value {unknown[0]}, but {num_classes} '
-            f'classes have 0 to {num_classes - 1} (and {IGNORED} is ignored): fix the '
-            'file or correct the classes'
+            f'label file {labels} has the value {shorten([*map(str, unknown)])}, but '
+            f'{num_classes} classes have 0 to {num_classes - 1} (and {IGNORED} is '
+            'ignored): fix the file or correct the classes'
         )
-    return counts[:num_classes]
+    return np.append(counts[:num_classes], counts[IGNORED])

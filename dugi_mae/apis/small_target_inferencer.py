@@ -11,6 +11,7 @@ import torch
 from mmengine.config import Config, ConfigDict
 from numpy import ndarray
 
+from dugi_mae.annotations.label_maps import IGNORED
 from dugi_mae.apis.inputs import Input, InputImage
 from dugi_mae.apis.run import Inferencer, Run
 from dugi_mae.apis.small_target_result import (
@@ -38,7 +39,7 @@ class Sample(NamedTuple):
         image: The image.
         grey: ``(H, W)`` uint8 as loaded.
         packed: Output of the pipeline.
-        gt: ``(H, W)`` boolean, or ``None``.
+        gt: ``(H, W)`` uint8 in {0, 1, 255 = ignored}, or ``None``.
     """
 
     image: InputImage
@@ -179,8 +180,9 @@ class SmallTargetInferencer(Inferencer):
             for batch in run.batches(prepare, batch_size, kind):
                 probabilities = self._probabilities([s.packed for s in batch])
                 for sample, probability in zip(batch, probabilities, strict=True):
+                    targets = None if sample.gt is None else sample.gt == 1
                     result = SmallTargetResult.from_probability(
-                        sample.image, probability, self.threshold, sample.gt, distance
+                        sample.image, probability, self.threshold, targets, distance
                     )
                     run.add(
                         sample.image,
@@ -190,11 +192,12 @@ class SmallTargetInferencer(Inferencer):
                             s.grey, r.mask, r.match
                         ),
                     )
-                    if sample.gt is not None:
+                    if targets is not None:
                         counts = count_image(
                             result.mask,
-                            sample.gt,
+                            targets,
                             probability,
+                            valid=sample.gt != IGNORED,
                             distance=distance,
                             fa_match=fa_match,
                         )

@@ -18,7 +18,12 @@ from dugi_mae.evaluation.target_matching import (
     find_components,
     match_targets,
 )
-from dugi_mae.files import found_instead, images_by_stem
+from dugi_mae.files import (
+    files_by_name,
+    find_label,
+    found_instead,
+    without_extension,
+)
 
 
 @dataclass(frozen=True)
@@ -122,12 +127,15 @@ class GroundTruthMasks:
 
     Args:
         folder: Masks named like the images, ``NAME.png`` or ``NAME_pixels0.png``;
-            frames of a video are ``VIDEO_000000`` and so on.
+            frames of a video are ``VIDEO_000000`` and so on. ``seq1/0.png`` has the
+            mask ``seq1/0.png``, or ``0.png`` where no other image of the run is called
+            so.
         sources: Inputs of the run.
         loader: Config of the transform that reads mask files.
 
     Raises:
-        DuGIError: If the folder does not exist, or two inputs would share a mask.
+        DuGIError: If the folder does not exist, an image has two masks, or two images
+            would share one.
     """
 
     def __init__(
@@ -139,11 +147,27 @@ class GroundTruthMasks:
             self.loader = TRANSFORMS.build(loader)
         self.suffixes = MASK_SUFFIXES
         self.folder = Path(folder)
-        self.masks = images_by_stem(self.folder, 'correct gt')
-        _check_stems(sources, self.folder)
+        self.masks = files_by_name(self.folder, 'correct gt')
+        known: dict[Path, Path] = {}
+        for path in (s.path for s in sources if s.path is not None and not s.is_video):
+            mask = self._find(without_extension(path.as_posix()))
+            other = known.setdefault(mask, path) if mask else path
+            if other.resolve() != path.resolve():
+                raise DuGIError(
+                    f'{other} and {path} would share the mask {mask}: put the masks '
+                    'into folders like those of the images, or run them separately'
+                )
+
+    def _find(self, name: str) -> Path | None:
+        """The mask that the longest trailing part of a name has."""
+        while True:
+            mask = find_label(name, self.masks, self.suffixes)
+            if mask or '/' not in name:
+                return mask
+            name = name.split('/', 1)[1]
 
     def __call__(self, image: InputImage, shape: tuple[int, int]) -> ndarray:
-        """Return the mask of an image, ``(H, W)`` boolean.
+        """Return the mask of an image, ``(H, W)`` uint8 in {0, 1, 255 = ignored}.
 
         Args:
             image: The image.
@@ -153,35 +177,15 @@ class GroundTruthMasks:
             DuGIError: If there is no mask, or it is damaged or of another size.
         """
         in_file = image.frame is None and image.pixels is None
-        stem = Path(image.source).stem if in_file else Path(image.name).name
-        found = [stem + s for s in self.suffixes if stem + s in self.masks]
-        if not found:
+        path = Path(image.source).as_posix()
+        mask = self._find(without_extension(path) if in_file else image.name)
+        if mask is None:
+            stem = Path(path).stem if in_file else Path(image.name).name
             raise DuGIError(
                 f'image {image.name} has no mask in {self.folder}'
                 f'{found_instead(self.folder, stem)}: name it '
                 f'{" or ".join(f"{stem}{s}.png" for s in self.suffixes)}, all black if '
                 'there is no target'
             )
-        if len(found) > 1:
-            raise DuGIError(
-                f'image {image.name} has two masks in {self.folder}, {found[0]} and '
-                f'{found[1]}: remove one of them'
-            )
-        results = dict(
-            seg_map_path=str(self.masks[found[0]]),
-            img_path=image.source,
-            ori_shape=shape,
-        )
-        return self.loader.transform(results)['gt_seg_map'] > 0
-
-
-def _check_stems(sources: Sequence[Source], folder: Path) -> None:
-    """Raise if two different files would share a mask of a folder."""
-    known: dict[str, Path] = {}
-    for path in (source.path for source in sources if source.path is not None):
-        other = known.setdefault(path.stem, path)
-        if other.resolve() != path.resolve():
-            raise DuGIError(
-                f'{other} and {path} would share the mask {path.stem} of {folder}: run '
-                'them separately'
-            )
+        results = dict(seg_map_path=str(mask), img_path=image.source, ori_shape=shape)
+        return self.loader.transform(results)['gt_seg_map']

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from dugi_mae.converters import coco_sets, segmentation_sets, voc_sets
+from dugi_mae.converters import coco_sets, segmentation_sets, voc_sets, yolo
 from dugi_mae.converters.files import open_release
 from dugi_mae.errors import DuGIError
 
@@ -47,6 +47,7 @@ CONVERTERS = {
         segmentation_sets.mfnet, ('splits', 'thermal'), ('ir_seg_dataset',)
     ),
     'msrs': Converter(segmentation_sets.msrs, ('splits', 'train', 'test'), ('MSRS',)),
+    'yolo': Converter(yolo.yolo, _COCO),
 }
 
 

@@ -8,11 +8,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from dugi_mae.annotations.boxes import clean_box
+from dugi_mae.annotations.coco_objects import OTHER_SIZE
 from dugi_mae.converters.files import link_folder, remove_files
 from dugi_mae.converters.splits import RECORD, SPLITS
-from dugi_mae.errors import DuGIError
+from dugi_mae.errors import BadImageError, DuGIError
 from dugi_mae.files import atomic_write
 from dugi_mae.images.reading import image_size
+
+#: Files of a split that may be bad, the larger of a number and a share: releases have
+#: a few, an incomplete copy has many.
+MAX_BAD_FILES, MAX_BAD_SHARE = 3, 0.01
 
 
 class Item(NamedTuple):
@@ -45,13 +51,16 @@ class CocoBuilder:
         self.images: dict[str, dict] = {}
         self.annotations: list[dict] = []
         self.notes: Counter[str] = Counter()
+        #: What is wrong with files that are left out.
+        self.bad_files: list[str] = []
 
     def add(
         self, image: Path, stated: tuple[int, int] | None, items: Iterable[Item]
     ) -> None:
         """Add an image, with the size that its header has, and its objects.
 
-        Boxes are cut to the image.
+        Boxes go through :func:`~dugi_mae.annotations.boxes.clean_box`. A damaged image
+        is left out.
 
         Args:
             image: The file.
@@ -64,9 +73,13 @@ class CocoBuilder:
                 f'split {self.split!r} has image {name} twice: remove one of the '
                 'entries from its annotation file'
             )
-        width, height = size = image_size(image)
+        try:
+            width, height = size = image_size(image)
+        except BadImageError as error:
+            self.bad_files.append(str(error))
+            return
         if stated not in (None, size):
-            self.notes['images of another size than the annotations state'] += 1
+            self.notes[OTHER_SIZE] += 1
         number = len(self.images) + 1
         self.images[name] = dict(id=number, file_name=name, width=width, height=height)
         for item in items:
@@ -76,19 +89,15 @@ class CocoBuilder:
             if item.box is None:
                 self.notes['objects without a box left out'] += 1
                 continue
-            x1, x2 = (min(max(x, 0), width) for x in sorted(item.box[::2]))
-            y1, y2 = (min(max(y, 0), height) for y in sorted(item.box[1::2]))
-            if x1 == x2 or y1 == y2:
-                self.notes['boxes without area in the image left out'] += 1
+            box = clean_box(item.box, size, self.notes)
+            if box is None:
                 continue
-            if (x1, y1, x2, y2) != item.box:
-                self.notes['boxes cut to the image or corners put in order'] += 1
             annotation = dict(
                 id=len(self.annotations) + 1,
                 image_id=number,
                 category_id=self.classes.index(item.name) + 1,
-                bbox=[x1, y1, x2 - x1, y2 - y1],
-                area=(x2 - x1) * (y2 - y1),
+                bbox=box,
+                area=box[2] * box[3],
                 iscrowd=item.iscrowd,
             )
             self.annotations.append(annotation)
@@ -97,8 +106,16 @@ class CocoBuilder:
         """The COCO structure.
 
         Raises:
-            DuGIError: If there is no box of one of the classes.
+            DuGIError: If there is no box of one of the classes, or too many files are
+                bad.
         """
+        total = len(self.images) + len(self.bad_files)
+        if len(self.bad_files) > max(MAX_BAD_FILES, MAX_BAD_SHARE * total):
+            raise DuGIError(
+                f'split {self.split!r} has {len(self.bad_files)} bad files of {total}, '
+                f'more than {MAX_BAD_FILES} and {MAX_BAD_SHARE:.0%} (first: '
+                f'{self.bad_files[0]}): copy the complete set'
+            )
         if not self.annotations:
             raise DuGIError(
                 f'split {self.split!r} has no box of the classes '
@@ -128,7 +145,8 @@ class CocoBuilder:
 
     def _notes(self) -> list[str]:
         """What is not as in the source, each kind with its count."""
-        return [f'{note}: {count}' for note, count in self.notes.items()]
+        counts = [f'{note}: {count}' for note, count in self.notes.items()]
+        return counts + [f'left out, {problem}' for problem in self.bad_files]
 
 
 def write_annotations(

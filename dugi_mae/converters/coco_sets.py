@@ -96,7 +96,7 @@ def add_coco(builder: CocoBuilder, path: Path, places: list[Path]) -> None:
         item = Item(
             names[annotation['category_id']],
             (x, y, x + width, y + height),
-            annotation.get('iscrowd') or 0,  # null means no, too
+            int(bool(annotation.get('iscrowd') or annotation.get('ignore'))),
         )
         items[annotation['image_id']].append(item)
     for image in content['images']:
@@ -105,10 +105,11 @@ def add_coco(builder: CocoBuilder, path: Path, places: list[Path]) -> None:
         files = [place / name for place in places if inside]
         file = next((file for file in files if file.is_file()), None)
         if file is None:
-            raise DuGIError(
+            builder.bad_files.append(
                 f'image {name} of {path} is not in {" or ".join(map(str, places))}: '
                 'copy the complete set'
             )
+            continue
         builder.add(file, (image['width'], image['height']), items[image['id']])
 
 

@@ -10,7 +10,8 @@ from numpy import ndarray
 from tqdm import tqdm
 
 from dugi_mae.annotations.classes import MSRS
-from dugi_mae.annotations.label_maps import binary_mask, count_pixels
+from dugi_mae.annotations.label_maps import count_pixels
+from dugi_mae.annotations.target_masks import target_mask
 from dugi_mae.converters.files import (
     check_disjoint,
     check_present,
@@ -21,7 +22,7 @@ from dugi_mae.converters.files import (
 )
 from dugi_mae.converters.splits import SPLITS, find_names, read_list, write_splits
 from dugi_mae.errors import DuGIError
-from dugi_mae.files import images_by_stem
+from dugi_mae.files import files_by_name
 from dugi_mae.images import load_infrared
 from dugi_mae.images.reading import decode, image_size, read_bytes
 
@@ -51,7 +52,7 @@ def summarize(
     """Check every label map of a split; a line with the pixels of each class."""
     counts = np.zeros(len(MSRS), int)
     for name in tqdm(names, desc=split, unit='image', leave=False):
-        counts += count_pixels(images[name], labels[name], len(MSRS))
+        counts += count_pixels(images[name], labels[name], len(MSRS))[:-1]
     pixels = ', '.join(f'{c} {n}' for c, n in zip(MSRS, counts, strict=True))
     return f'{split}: {len(names)} images, pixels: {pixels}'
 
@@ -66,7 +67,7 @@ def msrs(root: Path, out: Path, subset: bool = False) -> list[str]:
     for split, number in MSRS_IMAGES.items():
         folder = find_folder(root, split)
         places = [find_folder(folder, name) for name in MSRS_FOLDERS]
-        images, labels = map(images_by_stem, places)
+        images, labels = map(files_by_name, places)
         check_present(images, labels, places[1], places[0])
         check_present(labels, images, places[0], places[1])
         if len(images) != number and not subset:
@@ -92,7 +93,7 @@ def mfnet(root: Path, out: Path) -> list[str]:
     take the fourth one for transparency and drop it.
     """
     places = [find_folder(root, name) for name in ('images', 'labels')]
-    images, labels = map(images_by_stem, places)
+    images, labels = map(files_by_name, places)
     splits = {}
     for split in (*SPLITS, *MFNET_PARTS):
         path = root / f'{split}.txt'
@@ -128,27 +129,34 @@ def irstd1k(root: Path, out: Path) -> list[str]:
     """Write ``masks/*.png`` and ``{trainval,test}.txt``, and link ``images``.
 
     ``IRSTD1k_Img/`` and ``IRSTD1k_Label/``, or ``images/`` and ``masks/``, with lists.
-    Released masks are 0/255, some in several channels; here they become 0 and 1.
+    Released masks are 0/255, some in several channels or with grey edges; here they
+    become 0 and 1.
     """
     places = (
         find_folder(root, 'IRSTD1k_Img', 'images'),
         find_folder(root, 'IRSTD1k_Label', 'masks'),
     )
-    images, masks = map(images_by_stem, places)
+    images, masks = map(files_by_name, places)
     splits = irstd1k_lists(root, images)
     check_disjoint(splits, root)
     lines = []
     for split, names in splits.items():
         check_present(names, masks, places[1], root)
-        pixels = []
+        pixels, grey = [], []
         for name in tqdm(names, desc=split, unit='mask', leave=False):
-            mask = read_mask(images[name], masks[name])
+            mask, between = read_mask(images[name], masks[name])
             write_png(mask, out / 'masks' / f'{name}.png')
-            pixels.append(int(mask.sum()))
+            pixels.append(int((mask == 1).sum()))
+            grey.append(between)
         lines.append(
             f'{split}: {len(names)} images ({pixels.count(0)} without target), '
             f'{sum(pixels)} target pixels'
         )
+        if any(grey):
+            lines.append(
+                f'{split}: {sum(map(bool, grey))} masks with {sum(grey)} pixels '
+                'between black and their largest value, target from half of that on'
+            )
     total = sum(map(len, splits.values()))
     lines += [
         f'{out / "masks"} written: {total} masks',
@@ -177,13 +185,16 @@ def irstd1k_lists(root: Path, images: Mapping[str, Path]) -> dict[str, list[str]
     )
 
 
-def read_mask(image: Path, path: Path) -> ndarray:
-    """Read the mask of an image in any form, ``(H, W)`` uint8 of 0 and 1."""
-    mask = binary_mask(decode(read_bytes(path), str(path)))
+def read_mask(image: Path, path: Path) -> tuple[ndarray, int]:
+    """Read the mask of an image in any form, and count its grey pixels.
+
+    See :func:`dugi_mae.annotations.target_masks.target_mask`.
+    """
+    mask, between = target_mask(decode(read_bytes(path), str(path)), str(path))
     (width, height), shape = image_size(image), mask.shape
     if shape != (height, width):
         raise DuGIError(
             f'mask {path} is {shape[1]}x{shape[0]} pixels, its image {image} is '
             f'{width}x{height}: fix the mask or remove both'
         )
-    return mask
+    return mask, between

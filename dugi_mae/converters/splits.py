@@ -25,12 +25,13 @@ def read_list(path: Path) -> list[str]:
 def find_names(
     lines: Iterable[str], images: Mapping[str, Path], path: Path
 ) -> list[str]:
-    """Names of the images, of one folder, that the lines of a list mean.
+    """Names of the images, below one folder, that the lines of a list mean.
 
     See :func:`dugi_mae.files.find_listed`; ``path`` is the list, for messages.
     """
-    names = {image.name: name for name, image in images.items()}
-    folder = next(iter(images.values())).parent
+    names = {name + image.suffix: name for name, image in images.items()}
+    name, image = next(iter(images.items()))
+    folder = image.parents[name.count('/')]
     return [names[file] for file in find_listed(lines, names, str(path), folder)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import reprlib
 from pathlib import Path
 from xml.etree import ElementTree
@@ -16,14 +17,14 @@ def read_voc(path: Path) -> tuple[tuple[int, int] | None, list[Item]]:
     """Read an annotation file.
 
     Boxes are those of ``bndbox``, or the horizontal hull of ``polygon``; coordinates
-    are kept as they are (no shift by one). Name and depth of the image are not read:
-    released files often state wrong ones.
+    are kept as they are (no shift by one). The text may be in GBK. Name and depth of
+    the image are not read: released files often state wrong ones.
 
     Returns:
         Width and height as the file states them, if it does, and the objects.
     """
     try:
-        root = ElementTree.parse(path).getroot()
+        root = _parse(path.read_bytes())
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise DuGIError(
             f'annotation file {path} is damaged XML ({error}): copy it again'
@@ -37,6 +38,24 @@ def read_voc(path: Path) -> tuple[tuple[int, int] | None, list[Item]]:
         Item((node.findtext('name') or '').strip(), _box(node, path))
         for node in root.iter('object')
     ]
+
+
+def _parse(content: bytes) -> ElementTree.Element:
+    """Parse XML also in encodings that expat does not know, such as GBK.
+
+    Files from Chinese annotation tools are in GBK whatever they declare.
+    """
+    try:
+        return ElementTree.fromstring(content)
+    except (ElementTree.ParseError, ValueError, LookupError):
+        declared = re.match(rb'\s*<\?xml[^>]*encoding=["\']([\w.-]+)', content)
+        for encoding in (declared[1].decode() if declared else 'utf-8', 'gb18030'):
+            with contextlib.suppress(
+                ElementTree.ParseError, UnicodeDecodeError, LookupError
+            ):
+                text = content.decode(encoding)
+                return ElementTree.fromstring(re.sub(r'^\s*<\?xml.*?\?>', '', text))
+        raise
 
 
 def _box(item: ElementTree.Element, path: Path) -> tuple | None:

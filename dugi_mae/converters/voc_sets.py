@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from numpy import ndarray
 from tqdm import tqdm
 
 from dugi_mae.annotations.classes import DRONEVEHICLE, FLIR, LLVIP, M3FD
@@ -15,7 +16,6 @@ from dugi_mae.converters.builder import CocoBuilder, write_annotations
 from dugi_mae.converters.coco_sets import FLIR_RELEASES, read_release
 from dugi_mae.converters.files import (
     check_disjoint,
-    check_present,
     find_folder,
     subfolders,
     write_png,
@@ -30,7 +30,7 @@ from dugi_mae.converters.splits import (
 )
 from dugi_mae.converters.voc import read_voc
 from dugi_mae.errors import DuGIError
-from dugi_mae.files import images_by_stem
+from dugi_mae.files import files_by_name
 from dugi_mae.images import load_infrared
 
 #: End of the names of infrared images in FLIR aligned.
@@ -49,13 +49,22 @@ BORDER = 100
 RELEASED_SIZE = (840, 712)
 
 
-def xml_files(folder: Path, images: Mapping[str, Path], place: Path) -> dict[str, Path]:
-    """The XML files of a folder by name; each must have its image in a place."""
-    found = {path.stem: path for path in sorted(folder.glob('[!.]*.xml'))}
-    if not found:
-        raise DuGIError(f'folder {folder} holds no XML file: copy the complete set')
-    check_present(found, images, place, folder)
-    return found
+def xml_files(
+    folder: Path, images: Mapping[str, Path], place: Path
+) -> tuple[dict[str, Path], list[str]]:
+    """The XML files of a folder by name.
+
+    Returns:
+        Those whose image is among the images of a place, and what is wrong with the
+        others.
+    """
+    found = files_by_name(folder, extensions=('.xml',))
+    bad = [
+        f'{path} has no image {name} in {place}: copy it there or remove the file'
+        for name, path in found.items()
+        if name not in images
+    ]
+    return {name: path for name, path in found.items() if name in images}, bad
 
 
 def add_voc(
@@ -66,13 +75,18 @@ def add_voc(
 ) -> CocoBuilder:
     """Add images with the objects of their annotation files to a split.
 
-    Images without an annotation file are counted.
+    Images without an annotation file are counted, damaged files left out.
     """
     for name in names:
-        if name in annotations:
-            builder.add(images[name], *read_voc(annotations[name]))
-        else:
+        if name not in annotations:
             builder.notes['images without an annotation file left out'] += 1
+            continue
+        try:
+            size, items = read_voc(annotations[name])
+        except DuGIError as error:
+            builder.bad_files.append(str(error))
+            continue
+        builder.add(images[name], size, items)
     return builder
 
 
@@ -83,9 +97,9 @@ def m3fd(root: Path, out: Path, splits: Path | None = None) -> list[str]:
     with ``train.txt`` and ``val.txt`` to use instead of drawing one.
     """
     folder = find_folder(root, 'Ir', 'infrared')
-    images = images_by_stem(folder)
+    images = files_by_name(folder)
     labels = find_folder(root, 'Annotation', 'Annotations')
-    annotations = xml_files(labels, images, folder)
+    annotations, bad = xml_files(labels, images, folder)
     if splits is None:
         origin, lists = dict(seed=0, val_fraction=0.2), draw_split(annotations)
     else:
@@ -95,6 +109,7 @@ def m3fd(root: Path, out: Path, splits: Path | None = None) -> list[str]:
         add_voc(CocoBuilder(split, M3FD, root), names, images, annotations)
         for split, names in lists.items()
     ]
+    builders[0].bad_files += bad
     lines = write_annotations(builders, out, root)
     return lines + write_splits(lists, out, data_set='M3FD', **origin)
 
@@ -102,14 +117,15 @@ def m3fd(root: Path, out: Path, splits: Path | None = None) -> list[str]:
 def llvip(root: Path, out: Path) -> list[str]:
     """Convert LLVIP: ``infrared/{train,test}/*.jpg``, the official split."""
     folder = find_folder(root, 'infrared')
-    images = {s: images_by_stem(find_folder(folder, s)) for s in ('train', 'test')}
+    images = {s: files_by_name(find_folder(folder, s)) for s in ('train', 'test')}
     check_disjoint(images, folder)
     labels = find_folder(root, 'Annotations', 'Annotation')
-    annotations = xml_files(labels, images['train'] | images['test'], folder)
+    annotations, bad = xml_files(labels, images['train'] | images['test'], folder)
     builders = [
         add_voc(CocoBuilder(split, LLVIP, root), files, files, annotations)
         for split, files in images.items()
     ]
+    builders[0].bad_files += bad
     return write_annotations(builders, out, root)
 
 
@@ -142,11 +158,13 @@ def flir_aligned(root: Path, split: str) -> CocoBuilder:
             f'folder {root} has no list {paths[0].name} in it or beside it: copy it '
             'from the release'
         )
-    images = images_by_stem(root / 'JPEGImages')
+    images = files_by_name(root / 'JPEGImages')
     lines = (n if n.endswith(FLIR_END) else n + FLIR_END for n in read_list(path))
     names = find_names(lines, images, path)
-    annotations = xml_files(find_folder(root, 'Annotations'), images, root)
-    return add_voc(CocoBuilder(split, FLIR, root), names, images, annotations)
+    annotations, bad = xml_files(find_folder(root, 'Annotations'), images, root)
+    builder = add_voc(CocoBuilder(split, FLIR, root), names, images, annotations)
+    builder.bad_files += bad
+    return builder
 
 
 def dronevehicle(root: Path, out: Path) -> list[str]:
@@ -166,18 +184,19 @@ def dronevehicle(root: Path, out: Path) -> list[str]:
 def dronevehicle_split(folder: Path, split: str, out: Path) -> CocoBuilder:
     """Collect the split in a folder and write its images."""
     place = find_folder(folder, f'{split}imgr')
-    images = images_by_stem(place)
-    annotations = xml_files(find_folder(folder, f'{split}labelr'), images, place)
-    objects = {name: read_voc(path)[1] for name, path in annotations.items()}
+    images = files_by_name(place)
+    labels = find_folder(folder, f'{split}labelr')
+    annotations, bad = xml_files(labels, images, place)
     builder = CocoBuilder(split, DRONEVEHICLE, out / 'images')
+    builder.bad_files += bad
     for name in tqdm(annotations, desc=split, unit='image', leave=False):
-        image = load_infrared(images[name], channels=1)[..., 0]
-        height, width = image.shape
-        if (width, height) != RELEASED_SIZE:
-            raise DuGIError(
-                f'{images[name]} is {width}x{height} pixels, not {RELEASED_SIZE[0]}x'
-                f'{RELEASED_SIZE[1]} with a white border: give the files as released'
-            )
+        try:
+            _, objects = read_voc(annotations[name])
+            image = load_infrared(images[name], channels=1)[..., 0]
+            _check_border(image, images[name])
+        except DuGIError as error:
+            builder.bad_files.append(str(error))
+            continue
         target = out / 'images' / split / f'{name}.png'
         write_png(image[BORDER:-BORDER, BORDER:-BORDER], target)
         items = [
@@ -185,7 +204,17 @@ def dronevehicle_split(folder: Path, split: str, out: Path) -> CocoBuilder:
                 name=ALIASES.get(item.name, item.name),
                 box=item.box and tuple(value - BORDER for value in item.box),
             )
-            for item in objects[name]
+            for item in objects
         ]
         builder.add(target, None, items)
     return builder
+
+
+def _check_border(image: ndarray, path: Path) -> None:
+    """Raise unless an image of DroneVehicle has the size that has a border."""
+    height, width = image.shape
+    if (width, height) != RELEASED_SIZE:
+        raise DuGIError(
+            f'{path} is {width}x{height} pixels, not {RELEASED_SIZE[0]}x'
+            f'{RELEASED_SIZE[1]} with a white border: give the files as released'
+        )

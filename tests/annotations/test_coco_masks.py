@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dugi_mae.annotations.coco_masks import check_masks, run_lengths
+from dugi_mae.annotations.coco_masks import check_masks, run_lengths, split_polygons
 from dugi_mae.errors import DuGIError
 
 POLYGON = [[1, 1, 4, 1, 4, 3]]
@@ -62,3 +62,9 @@ def test_bad_masks(mask, message):
     with pytest.raises(DuGIError, match=message) as caught:
         check_masks(content(mask), 'x')
     assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('polygon', [[], [3, 3], [1, 1, 5, 5], [1, 1, 5, 5, 9, 1, 7]])
+def test_degenerate_polygons(polygon):
+    """Fewer than three points and half a point are told from polygons."""
+    assert split_polygons([polygon, *POLYGON]) == (POLYGON, [polygon])

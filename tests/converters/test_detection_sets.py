@@ -25,6 +25,7 @@ from toys import noise, write_image
 from dugi_mae import converters
 from dugi_mae.annotations.classes import FLIR_V2, HIT_UAV, M3FD
 from dugi_mae.converters import builder
+from dugi_mae.errors import DuGIError
 
 
 def read(out: Path, split: str = 'train') -> dict:
@@ -296,7 +297,7 @@ def test_dronevehicle(tmp_path, out, convert):
         "train: objects called '*' left out: 1",
         "train: objects called '' left out: 1",
         'train: boxes cut to the image or corners put in order: 1',
-        'train: boxes without area in the image left out: 1',
+        'train: boxes of less than a pixel in the image left out: 1',
         'train: objects without a box left out: 1',
     } <= set(lines)
     pixels = cv2.imread(str(out / 'images' / name), cv2.IMREAD_UNCHANGED)
@@ -305,3 +306,45 @@ def test_dronevehicle(tmp_path, out, convert):
     assert abs(pixels[8:-8, 8:-8] - ramp[8:-8]).max() < 6  # JPEG
     written = sorted(path.name for path in out.rglob('*') if path.is_file())
     assert written == ['00001.png', 'train.json']
+
+
+def test_dronevehicle_as_released(tmp_path, out, convert):
+    """A truncated image and an XML without image are named; the rest is converted."""
+    source = dronevehicle(tmp_path)
+    images, labels = source / 'train/trainimgr', source / 'train/trainlabelr'
+    content = (images / '00001.jpg').read_bytes()
+    (images / '00002.jpg').write_bytes(content[: len(content) // 2])
+    for name in ('00002', '00003'):
+        shutil.copy(labels / '00001.xml', labels / f'{name}.xml')
+    lines = convert('dronevehicle', source)
+    assert [image['file_name'] for image in read(out)['images']] == ['train/00001.png']
+    reported = [line for line in lines if line.startswith('train: left out, ')]
+    assert len(reported) == 2
+    assert f'{labels}/00003.xml has no image 00003 in {images}' in reported[0]
+    assert f'{images}/00002.jpg' in reported[1]
+
+
+@pytest.mark.parametrize(
+    ('bad', 'total', 'accepted'),
+    [
+        (3, 4, True),
+        (4, 100, False),
+        (5, 500, True),
+        (6, 500, False),
+    ],
+)
+def test_how_many_files_may_be_bad(tmp_path, bad, total, accepted):
+    """Three, or one in a hundred; more is an incomplete copy."""
+    split = builder.CocoBuilder('train', ['car'], tmp_path)
+    for number in range(total):
+        path = tmp_path / f'{number}.png'
+        if number < bad:
+            path.write_bytes(b'no image')
+        else:
+            path.symlink_to(write_image(tmp_path / 'one' / 'image.png'))
+        split.add(path, None, [builder.Item('car', (1, 2, 9, 9))])
+    if accepted:
+        assert len(split.content()['images']) == total - bad
+    else:
+        with pytest.raises(DuGIError, match=f'{bad} bad files of {total}.*0.png'):
+            split.content()

@@ -38,11 +38,22 @@ def test_geometry(tmp_path, inner, box):
     assert read_voc(path) == (None, [Item('Car', box)])
 
 
+@pytest.mark.parametrize('declared', ['', 'utf-8', 'GBK', 'gb2312', 'nonsense'])
+def test_text_in_gbk(tmp_path, declared):
+    """Tools on Chinese systems write GBK whatever the first line says."""
+    path = tmp_path / 'a.xml'
+    head = f'<?xml version="1.0" encoding="{declared}"?>\n' if declared else ''
+    folder = '<annotation><folder>红外图像</folder>'
+    text = one(BOX).replace('<annotation>', folder).replace(' Car ', '车')
+    path.write_bytes((head + text).encode('gbk'))
+    assert read_voc(path) == (None, [Item('车', (1, 2.5, 11, 22))])
+
+
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
         ('', 'a.xml is damaged XML .*: copy it again'),
-        ('<?xml version="1.0" encoding="big5"?><a/>', 'a.xml is damaged XML'),
+        ('<?xml version="1.0" encoding="big5"?><a>', 'a.xml is damaged XML'),
         (one(BOX.replace('11', 'x')), "a.xml has 'x' as xmax: a number of pixels is"),
         (one(BOX.replace('<ymin>2.5</ymin>', '')), 'a.xml has None as ymin'),
     ],

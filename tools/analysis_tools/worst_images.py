@@ -22,7 +22,7 @@ from dugi_mae.apis.run import write_picture
 from dugi_mae.apis.small_target_result import SmallTargetResult
 from dugi_mae.cli import at_least, run_cli
 from dugi_mae.evaluation.small_target import SmallTargetTotals, count_image
-from dugi_mae.files import find_listed, images_by_stem, make_folder, read_lines
+from dugi_mae.files import files_by_name, find_listed, make_folder, read_lines
 from dugi_mae.images.loading import load_infrared
 from dugi_mae.visualization import draw_small_targets
 from dugi_mae.zoo import SMALL_TARGET_MODELS
@@ -60,11 +60,11 @@ def parse_args() -> argparse.Namespace:
 
 def list_images(folder: Path, split: Path | None) -> list[Path]:
     """The images of a split, or all of a folder."""
-    images = images_by_stem(folder, 'correct --images').values()
+    images = files_by_name(folder, 'correct --images').values()
     if split is None:
         return list(images)
     lines = read_lines(split, 'split file', 'correct --split')
-    files = [path.name for path in images]
+    files = [path.relative_to(folder).as_posix() for path in images]
     return [folder / file for file in find_listed(lines, files, str(split), folder)]
 
 

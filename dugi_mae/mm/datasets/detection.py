@@ -11,15 +11,11 @@ from mmdet.datasets.api_wrappers import COCO
 from mmdet.registry import DATASETS
 from mmengine.logging import print_log
 
-from dugi_mae.annotations.coco import (
-    check_coco,
-    class_names,
-    read_json,
-    select_classes,
-)
-from dugi_mae.annotations.coco_masks import check_masks
+from dugi_mae.annotations.coco import check_coco, class_names, read_json
+from dugi_mae.annotations.coco_objects import in_words, prepare_objects
 from dugi_mae.annotations.image_names import locate_images
 from dugi_mae.errors import DuGIError
+from dugi_mae.images.reading import image_size
 from dugi_mae.mm.datasets.checks import check_classes
 
 
@@ -45,7 +41,9 @@ class InfraredCocoDataset(CocoDataset):
     its categories; ``InfraredCocoMetric`` scores accordingly. Without classes in
     ``metainfo`` those of the file are taken, in its order. Images without boxes stay
     in unless ``filter_cfg=dict(filter_empty_gt=True)``: an infrared detector must know
-    empty scenes.
+    empty scenes. Sizes are those of the images, boxes are cleaned and counted by
+    :func:`~dugi_mae.annotations.coco_objects.prepare_objects`, for scoring as for
+    training.
 
     Args:
         ann_file: COCO file, relative to ``data_root``.
@@ -64,8 +62,7 @@ class InfraredCocoDataset(CocoDataset):
 
     def load_data_list(self) -> list[dict]:
         """List the images with their boxes."""
-        remote = self.backend_args is not None
-        if not remote and not Path(self.ann_file).is_file():
+        if self.backend_args is None and not Path(self.ann_file).is_file():
             raise DuGIError(
                 f'annotation file {self.ann_file!r} does not exist: correct data_root '
                 'or ann_file, or write it with '
@@ -73,12 +70,9 @@ class InfraredCocoDataset(CocoDataset):
             )
         self.COCOAPI = self._read  # what the parent reads the file with
         try:
-            samples = super().load_data_list()
+            return super().load_data_list()
         finally:
             del self.COCOAPI
-        if not remote:
-            self._check_images(samples)
-        return samples
 
     def filter_data(self) -> list[dict]:
         """Leave out the images that ``filter_cfg`` does not want."""
@@ -97,8 +91,6 @@ class InfraredCocoDataset(CocoDataset):
         if self.backend_args is None:
             folder = Path(self.data_prefix['img'])
             content['images'] = locate_images(content['images'], folder)
-        if any(getattr(step, 'with_mask', False) for step in self.pipeline.transforms):
-            check_masks(content, path)
         names = class_names(content)
         classes = self._metainfo.setdefault('classes', names)
         name = classes if isinstance(classes, str) else names[0]
@@ -112,21 +104,29 @@ class InfraredCocoDataset(CocoDataset):
                 logger='current',
                 level=logging.WARNING,
             )
-        content = select_classes(content, classes, path)
-        if not self.test_mode and not content['annotations']:
+        # Sizes of images in a remote storage are taken from the file.
+        sizes = self._read_sizes(content) if self.backend_args is None else {}
+        masks = any(getattr(s, 'with_mask', False) for s in self.pipeline.transforms)
+        content, notes = prepare_objects(content, classes, path, sizes, masks)
+        if notes:
+            print_log(f'{path}: {in_words(notes)}', 'current', logging.WARNING)
+        if not self.test_mode and all(a['iscrowd'] for a in content['annotations']):
             raise DuGIError(
                 f'annotation file {path} has no box of the classes '
-                f'{", ".join(classes)}: training needs some, correct ann_file or '
-                'metainfo.classes'
+                f'{", ".join(classes)} ({in_words(notes) or "it lists none"}): '
+                'training needs some, correct ann_file or metainfo.classes'
             )
         return coco_api(content)
 
-    def _check_images(self, samples: list[dict]) -> None:
-        """Raise unless every image exists."""
-        missing = [s['img_path'] for s in samples if not Path(s['img_path']).is_file()]
+    def _read_sizes(self, content: dict) -> dict[int | str, tuple[int, int]]:
+        """Width and height of every image; raise unless all exist."""
+        root = Path(self.data_prefix['img'])
+        paths = {image['id']: root / image['file_name'] for image in content['images']}
+        missing = [path for path in paths.values() if not path.is_file()]
         if missing:
             raise DuGIError(
                 f'image {missing[0]} of {self.ann_file} does not exist ({len(missing)} '
-                f'of {len(samples)} are missing): copy it there, or correct '
+                f'of {len(paths)} are missing): copy it there, or correct '
                 'data_prefix.img'
             )
+        return {number: image_size(path) for number, path in paths.items()}

@@ -7,10 +7,18 @@ from pathlib import Path
 
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
+from numpy import ndarray
 
-from dugi_mae.annotations.label_maps import count_pixels
+from dugi_mae.annotations.label_maps import IGNORED, count_pixels
 from dugi_mae.errors import DuGIError
-from dugi_mae.files import find_images, find_listed, read_lines, without_extension
+from dugi_mae.files import (
+    files_by_name,
+    find_label,
+    find_listed,
+    found_instead,
+    read_lines,
+    without_extension,
+)
 from dugi_mae.mm.datasets.checks import check_classes, check_data_root, check_prefix
 
 
@@ -55,6 +63,7 @@ class LabelMapDataset(BaseSegDataset):
     ) -> None:
         folders = dict(zip(('img_path', 'seg_map_path'), self.FOLDERS, strict=True))
         self._checked: set[int] = set()
+        self._has_classes = False
         super().__init__(
             ann_file=ann_file,
             data_root=str(check_data_root(data_root)),
@@ -88,16 +97,26 @@ class LabelMapDataset(BaseSegDataset):
         )
         if self.REMEDY and not image_dir.is_dir():
             raise DuGIError(f'folder {image_dir} does not exist; {self.REMEDY}')
-        paths = find_images(image_dir)
+        images = files_by_name(image_dir, 'correct data_root or data_prefix.img_path')
+        paths = [name + path.suffix for name, path in images.items()]
         if self.ann_file:
             paths = find_listed(self.read_list(), paths, self.ann_file, image_dir)
+        ending, _, extension = self.seg_map_suffix.rpartition('.')
+        label_maps = files_by_name(
+            label_dir,
+            'correct data_prefix.seg_map_path',
+            (f'.{extension.lower()}',),
+        )
         samples = []
         for path in paths:
-            labels = label_dir / (without_extension(path) + self.seg_map_suffix)
-            if not labels.is_file():
+            name = without_extension(path)
+            labels = find_label(name, label_maps, (ending,))
+            if labels is None:
                 raise DuGIError(
-                    f'image {image_dir / path} has no label map {labels}: copy it '
-                    'there or correct data_prefix.seg_map_path or seg_map_suffix'
+                    f'image {image_dir / path} has no label map '
+                    f'{label_dir / name}{self.seg_map_suffix}'
+                    f'{found_instead(label_dir, name)}: copy it there or correct '
+                    'data_prefix.seg_map_path or seg_map_suffix'
                 )
             samples.append(
                 dict(
@@ -108,6 +127,7 @@ class LabelMapDataset(BaseSegDataset):
                     seg_fields=[],
                 )
             )
+        self._samples = samples
         self.check_sample(samples[0])
         return samples
 
@@ -124,9 +144,29 @@ class LabelMapDataset(BaseSegDataset):
 
     def check_sample(self, sample: dict) -> None:
         """Raise unless a label map fits its image and the classes."""
-        classes = self.METAINFO.get('classes') or self._metainfo['classes']
-        count_pixels(
+        counts = self._count_pixels(sample)
+        if self._has_classes or not (counts[-1] and not counts[1:-1].any()):
+            return
+        # Nothing but 0 and 255: one image without objects, or masks of 0 and 255.
+        for other in self._samples:
+            if self._count_pixels(other)[1:-1].any():
+                self._has_classes = True
+                return
+        classes = self._classes()
+        raise DuGIError(
+            f'label file {sample["seg_map_path"]} has the values 0 and {IGNORED} '
+            f'alone, and none of the set has {classes[1]!r}: {IGNORED} is ignored, '
+            f'classes have 0 to {len(classes) - 1}; write 1 in its place'
+        )
+
+    def _count_pixels(self, sample: dict) -> ndarray:
+        """Pixels of each class of a label map, and of those that are ignored."""
+        return count_pixels(
             Path(sample['img_path']),
             Path(sample['seg_map_path']),
-            len(classes) + self.reduce_zero_label,
+            len(self._classes()) + self.reduce_zero_label,
         )
+
+    def _classes(self) -> Sequence[str]:
+        """Names of the label values from 0 on (from 1 with ``reduce_zero_label``)."""
+        return self.METAINFO.get('classes') or self._metainfo['classes']

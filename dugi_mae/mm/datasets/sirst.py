@@ -11,7 +11,14 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
 from dugi_mae.errors import DuGIError, check_choice
-from dugi_mae.files import find_listed, found_instead, images_by_stem, read_lines
+from dugi_mae.files import (
+    files_by_name,
+    find_label,
+    find_listed,
+    found_instead,
+    read_lines,
+    without_extension,
+)
 from dugi_mae.mm.datasets.checks import check_data_root, check_prefix
 from dugi_mae.mm.datasets.pretrain import in_val_split
 
@@ -50,8 +57,9 @@ class SIRSTDataset(BaseSegDataset):
     Layouts found by themselves: ``images/`` with ``masks/`` (SIRST v1, NUDT-SIRST, and
     any set as BasicIRSTD and DNANet arrange it), ``IRSTD1k_Img/`` with
     ``IRSTD1k_Label/`` (IRSTD-1k) and ``mixed/`` with ``annotations/masks/`` (SIRST-V2);
-    mask names ``<name>.png`` or ``<name>_pixels0.png``. Masks are read by
-    ``LoadTargetMask``.
+    mask names ``<name>.png`` or ``<name>_pixels0.png``. Both may lie in folders, such
+    as one per sequence: ``images/seq1/0.png`` has the mask ``masks/seq1/0.png``. Masks
+    are read by ``LoadTargetMask``.
 
     Args:
         data_root: Folder of the set.
@@ -71,8 +79,8 @@ class SIRSTDataset(BaseSegDataset):
         **kwargs: As in mmseg's ``BaseSegDataset`` (``pipeline``, ...).
 
     Raises:
-        DuGIError: If a folder, split, image or mask is missing, or a split is empty or
-            names an image twice.
+        DuGIError: If a folder, split, image or mask is missing, a split is empty or
+            names an image twice, or a mask may be one of two files.
     """
 
     METAINFO = dict(
@@ -126,23 +134,23 @@ class SIRSTDataset(BaseSegDataset):
         """List the images of the split with their masks."""
         img_dir, mask_dir = (Path(self.data_prefix[key]) for key in PREFIX_KEYS)
         images, masks = (
-            images_by_stem(folder, 'correct data_prefix')
+            files_by_name(folder, 'correct data_prefix')
             for folder in (img_dir, mask_dir)
         )
         names = sorted(images)
         if self.ann_file:
             lines = read_split(Path(self.ann_file))
-            files = [path.name for path in images.values()]
+            files = [name + path.suffix for name, path in images.items()]
             listed = find_listed(lines, files, self.ann_file, img_dir)
-            names = [Path(file).stem for file in listed]
+            names = list(map(without_extension, listed))
         if self.split:
             val = self.split == 'val'
             names = [n for n in names if in_val_split(n, self.val_fraction) == val]
         samples = []
         for name in names:
-            candidates = [name + suffix for suffix in self.mask_suffixes]
-            mask = next((masks[stem] for stem in candidates if stem in masks), None)
+            mask = find_label(name, masks, self.mask_suffixes)
             if mask is None:
+                candidates = [name + suffix for suffix in self.mask_suffixes]
                 raise DuGIError(
                     f'image {images[name]} has no mask in {mask_dir}'
                     f'{found_instead(mask_dir, name)}: call it '

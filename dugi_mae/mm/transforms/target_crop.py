@@ -8,6 +8,7 @@ from mmcv.transforms.utils import cache_randomness
 from mmengine.registry import TRANSFORMS
 from numpy import ndarray
 
+from dugi_mae.annotations.label_maps import IGNORED
 from dugi_mae.errors import DuGIError, check_range
 from dugi_mae.evaluation.target_matching import find_components
 from dugi_mae.mm.transforms.base import Transform
@@ -40,7 +41,7 @@ class SmallTargetCrop(Transform):
     in a mirror.
 
     Required keys: ``img`` ``(H, W)`` or ``(H, W, C)``, ``gt_seg_map`` ``(H, W)`` in {0,
-    1}. Changed keys: these and ``img_shape``.
+    1, 255 = ignored}. Changed keys: these and ``img_shape``.
 
     Args:
         crop_size: ``(height, width)`` in pixels.
@@ -99,7 +100,10 @@ class SmallTargetCrop(Transform):
         image = results['img']
         shape = (*self.crop_size, *image.shape[2:])  # cv2 drops a single channel
         results['img'] = warp(image).reshape(shape)
-        mask = warp(results['gt_seg_map'].astype(np.float32)) >= 0.5
-        results['gt_seg_map'] = mask.astype(np.uint8)
+        labels = results['gt_seg_map']
+        target, ignored = (
+            warp((labels == value).astype(np.float32)) >= 0.5 for value in (1, IGNORED)
+        )
+        results['gt_seg_map'] = np.where(ignored, IGNORED, target).astype(np.uint8)
         results['img_shape'] = self.crop_size
         return results

@@ -307,6 +307,96 @@ def test_metric_names_a_bad_file(tmp_path, coco):
         score('InfraredCocoMetric', dataset, path)
 
 
+#: Boxes that mmdet drops in training and pycocotools scores, in images of 64x48; what
+#: is left of them.
+DIRTY = {
+    'area 0': (dict(bbox=[4, 4, 20, 20], area=0), [4, 4, 24, 24]),
+    'no width': (dict(bbox=[4, 4, 0, 20]), None),
+    'negative width': (dict(bbox=[24, 4, -20, 20]), [4, 4, 24, 24]),
+    'outside': (dict(bbox=[70, 4, 20, 20]), None),
+    'cut': (dict(bbox=[54, 4, 40, 20]), [54, 4, 64, 24]),
+    'half a pixel': (dict(bbox=[4, 4, 0.5, 20]), None),
+    'ignored': (dict(bbox=[4, 4, 20, 20], ignore=1), [4, 4, 24, 24]),
+}
+
+
+@pytest.mark.parametrize(('change', 'box'), DIRTY.values(), ids=DIRTY)
+def test_training_and_scoring_see_the_same(tmp_path, coco, monkeypatch, change, box):
+    """No object vanishes from one and counts in the other; both report the same."""
+    coco['annotations'][0] |= change
+    path, messages = write(tmp_path, coco), []
+    for module in ('datasets.detection', 'metrics.infrared_coco_metric'):
+        name = f'dugi_mae.mm.{module}.print_log'
+        monkeypatch.setattr(name, lambda text, *_, **__: messages.append(text))
+    dataset = build(tmp_path)
+    expected = [] if box is None else [('People', *box)]
+    assert objects(dataset)[0] == [*expected, ('Truck', 30, 10, 46, 30)]
+    ignored = [o['ignore_flag'] for o in dataset[0]['instances']]
+    assert ignored == ['ignore' in change] * (box is not None) + [0]
+    scores = score('InfraredCocoMetric', dataset, path)
+    assert scores['coco/bbox_mAP'] == 1
+    reported = 'area' not in change  # nothing is lost with it
+    assert messages == messages[:1] * 2 * reported
+    assert len(messages) == 2 * reported
+
+
+@pytest.mark.parametrize('stated', [(48, 40), (48, 64), (999, 999)])
+def test_the_images_size_counts(tmp_path, coco, stated):
+    """Boxes beyond a wrong border are trained on and scored (mmdetection#5536)."""
+    path = write(tmp_path, coco)
+    for image in coco['images']:
+        image['width'], image['height'] = stated
+    coco['annotations'][0]['bbox'] = [50, 4, 30, 20]
+    path.write_text(json.dumps(coco))
+    dataset = build(tmp_path)
+    assert objects(dataset)[0][0] == ('People', 50, 4, 64, 24)
+    info = dataset.get_data_info(0)
+    assert (info['width'], info['height']) == (64, 48)
+    assert score('InfraredCocoMetric', dataset, path)['coco/bbox_mAP'] == 1
+
+
+@pytest.mark.parametrize(
+    'change', [dict(bbox=[70, 4, 20, 20]), dict(bbox=[4, 4, 9, 0]), dict(iscrowd=1)]
+)
+def test_boxes_that_cannot_be_trained_on_are_none(tmp_path, coco, change):
+    """Boxes are missed after some are left out, and what was left out is said."""
+    coco['annotations'] = [item | change for item in coco['annotations']]
+    write(tmp_path, coco)
+    reason = 'it lists none' if 'iscrowd' in change else 'left out: 3'
+    with pytest.raises(DuGIError, match=f'has no box of the classes .*{reason}'):
+        build(tmp_path)
+
+
+def test_degenerate_polygons_in_scoring(tmp_path, coco):
+    """They are left out with a count; pycocotools would end after all predictions."""
+    square = [4, 4, 24, 4, 24, 24, 4, 24]
+    for item, mask in zip(
+        coco['annotations'], ([[], square], [[3, 3]], [square]), strict=True
+    ):
+        item['segmentation'] = mask
+    path = write(tmp_path, coco)
+    pipeline = [dict(type='LoadAnnotations', with_bbox=True, with_mask=True)]
+    dataset = build(tmp_path, pipeline=pipeline)
+    masks = [
+        [o['mask'] for o in dataset.get_data_info(i)['instances']] for i in range(3)
+    ]
+    assert masks == [[[square]], [], [[square]]]
+    metric = METRICS.build(
+        dict(type='InfraredCocoMetric', ann_file=str(path), metric=['bbox', 'segm'])
+    )
+    metric.dataset_meta = dataset.metainfo
+    dataset.pipeline.transforms.clear()
+    samples = perfect(dataset)
+    for sample in samples:
+        number = len(sample['pred_instances'])
+        mask = torch.zeros(number, 48, 64, dtype=torch.bool)
+        mask[:, 4:24, 4:24] = True
+        sample['pred_instances'].masks = mask
+    metric.process({}, samples)
+    scores = metric.evaluate(len(dataset))
+    assert scores['coco/segm_mAP'] == scores['coco/bbox_mAP'] == 1
+
+
 @pytest.mark.parametrize(('name', 'classes'), SETS.items())
 def test_base_configs(name, classes, tmp_path, monkeypatch):
     """Every loader finds its set below DUGI_COCO with its classes; pipelines run."""

@@ -265,3 +265,66 @@ def test_base_configs(tmp_path, monkeypatch, repo_root, name):
         assert sample['inputs'].shape == (3, 48, 64)
         assert sample['data_samples'].gt_sem_seg.data.shape == (1, 48, 64)
     assert not {*stems(train)} & {*stems(test)}
+
+
+def write_labels(root: Path, name: str, labels: np.ndarray) -> None:
+    """An image with its label map."""
+    write_image(root / f'images/{name}.png', np.full(labels.shape, 90, np.uint8))
+    write_image(root / f'labels/{name}.png', labels)
+
+
+def test_masks_of_0_and_255(tmp_path):
+    """The foreground would be ignored: refused, also if the first map is black."""
+    write_labels(tmp_path, 'a', np.zeros((32, 40), np.uint8))
+    mask = np.zeros((32, 40), np.uint8)
+    mask[4:9, 5:9] = 255
+    for name in 'bc':
+        write_labels(tmp_path, name, mask)
+    init_default_scope('mmseg')
+    dataset = LabelMapDataset(str(tmp_path), metainfo=TWO, pipeline=LOAD)
+    message = "b.png has the values 0 and 255 alone.*'car'.*0 to 1; write 1"
+    with pytest.raises(DuGIError, match=message):
+        dataset[1]
+    (tmp_path / 'list.txt').write_text('b\nc')
+    with pytest.raises(DuGIError, match=message):
+        LabelMapDataset(str(tmp_path), 'list.txt', metainfo=TWO)
+    # One image without objects, of which a part is ignored, is as good as any.
+    write_labels(tmp_path, 'c', mask // 255)
+    dataset = LabelMapDataset(str(tmp_path), 'list.txt', metainfo=TWO, pipeline=LOAD)
+    assert [int((s['gt_seg_map'] == 255).sum()) for s in dataset] == [20, 0]
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.jpg'])
+def test_label_maps_in_jpeg(tmp_path, suffix):
+    """Losses shift classes at every edge, whatever the file is called."""
+    labels = np.zeros((32, 40), np.uint8)
+    labels[8:, 20:] = 1
+    write_image(tmp_path / 'images/a.png', labels)
+    (tmp_path / 'labels').mkdir()
+    Image.fromarray(labels).save(tmp_path / f'labels/a{suffix}', 'JPEG')
+    with pytest.raises(DuGIError, match=f'a{suffix} is a JPEG.*give the PNG'):
+        LabelMapDataset(str(tmp_path), metainfo=TWO, seg_map_suffix=suffix)
+
+
+def test_all_unknown_values_are_named(tmp_path):
+    """What was found stands beside what is expected."""
+    labels = np.zeros((32, 40), np.uint8)
+    labels[0, :5] = 1, 7, 38, 75, 113
+    write_labels(tmp_path, 'a', labels)
+    message = r'a.png has the value 7, 38, 75 and 1 more, but 2 classes have 0 to 1'
+    with pytest.raises(DuGIError, match=message):
+        LabelMapDataset(str(tmp_path), metainfo=TWO)
+
+
+def test_two_images_of_one_name(own_set):
+    """``a.png`` beside ``a.jpg`` would share a label map."""
+    write_image(own_set / 'images/a.jpg')
+    with pytest.raises(DuGIError, match='a.jpg and .*a.png differ in their extension'):
+        LabelMapDataset(str(own_set), metainfo=TWO)
+
+
+def test_what_is_there_instead(own_set):
+    """A label map of another extension is mentioned."""
+    (own_set / 'labels/a.png').rename(own_set / 'labels/a.jpg')
+    with pytest.raises(DuGIError, match=r'no label map .*a\.png \(found a\.jpg\)'):
+        LabelMapDataset(str(own_set), metainfo=TWO)

@@ -250,3 +250,48 @@ def test_parts_of_a_list(v1):
     assert train | val == part(None, names) == set(names) and not train & val
     assert 4 <= len(val) <= 20
     assert part('val', names[5:]) == val - set(names[:5])
+
+
+def write_sequences(root: Path) -> None:
+    """Two sequences that number their frames alike, with one target each."""
+    for sequence, column in (('seq1', 8), ('seq2', 20)):
+        for frame in range(2):
+            mask = np.zeros((32, 40), np.uint8)
+            mask[4:6, column + frame : column + frame + 3] = 255
+            write_image(root / f'images/{sequence}/{frame}.png', mask // 2 + 60)
+            write_image(root / f'masks/{sequence}/{frame}.png', mask)
+
+
+@pytest.mark.parametrize(
+    'text',
+    ['seq2/0\nseq1/1', 'images/seq2/0.png\nimages/seq1/1.png', 'seq2\\0\nseq1\\1'],
+)
+def test_sequences(tmp_path, text):
+    """Lists of frames, as of DTUM and NUDT-MIRSDT: matched by folder and name."""
+    write_sequences(tmp_path)
+    (tmp_path / 'train.txt').write_text(text)
+    init_default_scope('mmseg')
+    dataset = SIRSTDataset(str(tmp_path), 'train.txt', pipeline=PIPELINE[:2])
+    assert len(dataset) == 2
+    columns = [np.flatnonzero(s['gt_seg_map'].any(axis=0)).tolist() for s in dataset]
+    assert columns == [[20, 21, 22], [9, 10, 11]]
+    assert len(SIRSTDataset(str(tmp_path))) == 4
+
+
+@pytest.mark.parametrize(
+    ('file', 'line', 'message'),
+    [
+        (None, '0', r'image 0 of .*may be seq1/0\.png or seq2/0\.png.*with its folder'),
+        ('images/seq1/0.jpg', 'seq1/0', 'differ in their extension only'),
+        ('masks/seq1/0.bmp', 'seq1/0', 'differ in their extension only'),
+        ('masks/seq1/0_pixels0.png', 'seq1/0', 'seq1/0 may belong to .*remove one'),
+    ],
+)
+def test_ambiguous_frames(tmp_path, file, line, message):
+    """A name of two images, and an image of two masks: nothing is guessed."""
+    write_sequences(tmp_path)
+    (tmp_path / 'train.txt').write_text(line)
+    if file:
+        write_image(tmp_path / file)
+    with pytest.raises(DuGIError, match=message):
+        SIRSTDataset(str(tmp_path), 'train.txt')

@@ -129,3 +129,15 @@ def test_bad_arguments(arguments, message):
     """What is out of range ends in a message that names it."""
     with pytest.raises(DuGIError, match=message):
         SmallTargetCrop(**arguments)
+
+
+@pytest.mark.parametrize('max_zoom', [1.0, 2.0])
+def test_ignored_pixels_stay_ignored(max_zoom):
+    """255 is no target, is not aimed at, and lies where it lay."""
+    given = sample(40, 40, [(10, 10, 14, 14)])
+    given['gt_seg_map'][20:30, 20:30] = 255
+    given['img'][..., 2] = given['gt_seg_map'] == 255
+    result = SmallTargetCrop((40, 40), 1.0, max_zoom).transform(given)
+    labels = result['gt_seg_map']
+    assert {1} <= set(np.unique(labels)) <= {0, 1, 255}
+    np.testing.assert_array_equal(labels == 255, result['img'][..., 2] >= 0.5)

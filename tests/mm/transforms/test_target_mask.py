@@ -1,4 +1,7 @@
-"""LoadTargetMask reads binary masks whatever their encoding."""
+"""LoadTargetMask reads binary masks whatever their encoding.
+
+Which pixels are target is tested in tests/annotations/test_target_masks.py.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ pytest.importorskip('mmseg', reason='masks of small targets need mmsegmentation'
 from mmseg.registry import TRANSFORMS
 
 from dugi_mae.errors import DuGIError
+from dugi_mae.mm.transforms import target_mask as target_mask_module
 from dugi_mae.mm.transforms.loading import LoadInfraredImage
 from dugi_mae.mm.transforms.target_mask import LoadTargetMask
 
@@ -45,13 +49,41 @@ def load(path, shape=TARGET.shape, **kwargs) -> dict:
 @pytest.mark.filterwarnings('ignore::DeprecationWarning')
 @pytest.mark.parametrize('encoding', ENCODINGS)
 def test_encodings(tmp_path, encoding):
-    """Whatever is not black is target: uint8 with 0 and 1, never 255 (= ignored)."""
+    """Targets are 1 in whatever form, never 255 (= ignored)."""
     path = tmp_path / 'mask.png'
     ENCODINGS[encoding]().save(path)
     results = load(path)
     assert results['gt_seg_map'].dtype == np.uint8
     np.testing.assert_array_equal(results['gt_seg_map'], TARGET)
     assert results['seg_fields'] == ['gt_seg_map']
+
+
+def test_grey_pixels_are_reported_once(tmp_path, monkeypatch):
+    """They are decided by the threshold, and the file is named with their number."""
+    path, messages = tmp_path / 'mask.png', []
+    mask = TARGET.astype(np.uint8) * 255
+    mask[10, 10], mask[3, 11] = 1, 130
+    cv2.imwrite(str(path), mask)
+    monkeypatch.setattr(
+        target_mask_module, 'print_log', lambda text, *_: messages.append(text)
+    )
+    for _ in range(2):
+        found = load(path)['gt_seg_map']
+    assert found[10, 10] == 0 and found[3, 11] == 1
+    assert len(messages) == 1
+    assert 'mask.png: 2 pixels' in messages[0]
+    assert load(path, threshold=200)['gt_seg_map'][3, 11] == 0
+
+
+def test_ignored_pixels(tmp_path):
+    """A value that is stated becomes 255, which loss and metric leave out."""
+    path = tmp_path / 'mask.png'
+    mask = TARGET.astype(np.uint8) * 255
+    mask[10:12, 10:12] = 128
+    cv2.imwrite(str(path), mask)
+    found = load(path, ignore_value=128)['gt_seg_map']
+    np.testing.assert_array_equal(found == 1, TARGET)
+    np.testing.assert_array_equal(found == 255, mask == 128)
 
 
 def test_background(tmp_path):
