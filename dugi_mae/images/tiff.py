@@ -104,9 +104,10 @@ def _decoded(page: TiffPage, content: bytes, path: str) -> ndarray:
     """
     photometric = _tag(page, 'PhotometricInterpretation', 1)
     bits, samples = page.bitspersample, page.samplesperpixel
-    segments = zip(page.dataoffsets, page.databytecounts, strict=True)
-    if any(start + count > len(content) for start, count in segments):
-        raise ValueError('cut short')  # decoders fill up what is missing
+    if page.compression != 1:  # decoders may fill up what is missing
+        segments = zip(page.dataoffsets, page.databytecounts, strict=True)
+        if any(start + count > len(content) for start, count in segments):
+            raise ValueError('cut short')
     if photometric not in _COLOUR_SPACES:
         built_in = (
             page.compression in _BUILT_IN
