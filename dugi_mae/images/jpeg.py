@@ -8,7 +8,6 @@ import re
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
-from itertools import takewhile
 from typing import NamedTuple
 
 import cv2
@@ -23,6 +22,8 @@ _MARKER = re.compile(rb'\xff+([^\x00\x01\xd0-\xd8\xff])')
 _END, _SCAN, _APP1 = b'\xd9', b'\xda', b'\xe1'
 #: Most that the proportions of a picture and its temperatures may differ.
 _TOLERANCE = 0.05
+#: Place of the number of records, of 32 bytes each, in FLIR's first segment.
+_RECORD_COUNT = 2 + 8 + 28
 #: Whether the warning was given: a byte that worker processes share, so once a run.
 _WARNED = mmap.mmap(-1, 1)
 
@@ -61,13 +62,14 @@ def jpeg_end(content: bytes) -> int | None:
     return None
 
 
-def is_radiometric(content: bytes) -> bool:
-    """Whether a camera of FLIR's stored its measurements beside the picture."""
-    header = takewhile(lambda s: s.marker not in (_SCAN, _END), walk_segments(content))
-    return any(
-        segment.marker == _APP1 and content.startswith(b'FLIR\0', segment.start + 2)
-        for segment in header
-    )
+def flir_segment(content: bytes) -> Segment | None:
+    """The first segment with measurements of a camera of FLIR's, if there is one."""
+    for segment in walk_segments(content):
+        if segment.marker in (_SCAN, _END):
+            break
+        if segment.marker == _APP1 and content.startswith(b'FLIR\0', segment.start + 2):
+            return segment
+    return None
 
 
 def read_temperatures(
@@ -102,7 +104,11 @@ def read_temperatures(
         return None
     import flyr
 
+    count = flir_segment(content).start + _RECORD_COUNT
     try:
+        # flyr would go through as many as a damaged header claims.
+        if 32 * int.from_bytes(content[count : count + 4], 'big') > len(content):
+            raise ValueError('more records than the file can hold')
         with np.errstate(all='ignore'):
             kelvin = flyr.unpack(io.BytesIO(content)).kelvin.astype(np.float32)
         height, width = kelvin.shape
@@ -125,7 +131,7 @@ def read_temperatures(
 def jpeg_remarks(content: bytes) -> list[str]:
     """What is done with a JPEG that not every reader does alike."""
     remarks = []
-    if is_radiometric(content):
+    if flir_segment(content):
         read = 'temperatures' if find_spec('flyr') else 'colours'
         remarks.append(f'radiometric: {read} read')
     if content[jpeg_end(content) :].strip(b'\0\r\n'):

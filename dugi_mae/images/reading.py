@@ -14,7 +14,7 @@ from numpy import ndarray
 from dugi_mae.errors import BadImageError
 from dugi_mae.images.jpeg import (
     JPEG_START,
-    is_radiometric,
+    flir_segment,
     jpeg_end,
     jpeg_remarks,
     read_temperatures,
@@ -160,7 +160,7 @@ read_temperatures`.
         try:
             if content.startswith(TIFF_STARTS):
                 image = read_tiff(content, path, grey_only)
-            elif content.startswith(JPEG_START) and is_radiometric(content):
+            elif content.startswith(JPEG_START) and flir_segment(content):
                 image = read_temperatures(content, size[:2], path)
             if image is None:
                 image = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
