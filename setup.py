@@ -112,7 +112,7 @@ setup(
     # Two distributions own each mm* import name: which one is the user's to say.
     extras_require={
         name: read_requirements(name)
-        for name in ('tools', 'onedl', 'openmmlab', 'docs', 'dev')
+        for name in ('images', 'tools', 'onedl', 'openmmlab', 'docs', 'dev')
     },
     cmdclass={'build_py': BuildPyWithMim},
     zip_safe=False,

@@ -25,6 +25,9 @@ from dugi_mae.mm.config_errors import config_errors
 
 VIDEO_EXTENSIONS = tuple('.mp4 .avi .mov .mkv .webm .m4v .mpg .mpeg .wmv'.split())
 _EXTENSIONS = (*IMAGE_EXTENSIONS, *VIDEO_EXTENSIONS)
+#: Codes of FFmpeg's pixel formats: deep grey ones begin so, then follow their bits; of
+#: the other byte order all of it is reversed.
+_DEEP_GREY, _GREY_16 = b'Y1\0', b'Y1\0\x10'
 #: Transforms that read labels.
 LABEL_TRANSFORMS = ('LoadTargetMask', 'LoadAnnotations')
 
@@ -85,13 +88,27 @@ class Source(NamedTuple):
 
 
 def read_video(path: Path) -> Iterator[ndarray]:
-    """Decode a video, ``(H, W, 3)`` uint8 BGR a frame.
+    """Decode a video.
+
+    Yields:
+        Frames, ``(H, W, 3)`` uint8 BGR, or ``(H, W)`` uint16 of 16-bit grey ones, such
+        as FFV1 holds.
 
     Raises:
-        DuGIError: If there is no frame, or fewer than the header states.
+        DuGIError: If there is no frame, or fewer than the header states, or OpenCV
+            cannot keep its levels.
     """
     capture, frames = cv2.VideoCapture(str(path)), 0
     total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    code = int(capture.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)).to_bytes(4, 'little')
+    if code == _GREY_16:
+        capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)  # else OpenCV makes it 8-bit
+    elif code.startswith(_DEEP_GREY) or code.endswith(_DEEP_GREY[::-1]):
+        raise DuGIError(
+            f'video {path} is grey of another depth or byte order than OpenCV keeps: '
+            'convert it, for example by ffmpeg -i IN -c:v ffv1 -pix_fmt gray16le '
+            'OUT.mkv'
+        )
     while (frame := capture.read())[0]:
         frames += 1
         yield frame[1]

@@ -155,8 +155,8 @@ class InfraredReader:
             content: The encoded file.
             path: Its name, for messages.
         """
-        luma_only = self.channel is None
-        image = decode(content, path, luma_only, self.max_pixels, self.reduce_to)
+        grey_only = self.channel is None
+        image = decode(content, path, grey_only, self.max_pixels, self.reduce_to)
         return self.convert(image, path)
 
     def convert(self, image: ndarray, path: str = 'image') -> ndarray:

@@ -12,9 +12,17 @@ import numpy as np
 from numpy import ndarray
 
 from dugi_mae.errors import BadImageError
-from dugi_mae.images.stored_size import TIFF_STARTS, stored_size
+from dugi_mae.images.jpeg import (
+    JPEG_START,
+    flir_segment,
+    jpeg_end,
+    jpeg_remarks,
+    read_temperatures,
+)
+from dugi_mae.images.stored_size import stored_size
+from dugi_mae.images.tiff import TIFF_STARTS, read_tiff, tiff_remarks
 
-_JPEG, _PNG = b'\xff\xd8\xff', b'\x89PNG'
+_PNG = b'\x89PNG'
 #: Largest image that is decoded: the area of 8192x8192 pixels. At 16 bits its
 #: normalisation takes about 1.5 GB of memory.
 MAX_PIXELS = 2**26
@@ -75,7 +83,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
     Raises:
         BadImageError: If the file cannot be read or is not an image.
     """
-    size = stored_size(io.BytesIO(read_bytes(path)))
+    size = stored_size(io.BytesIO(read_bytes(path)), str(path))
     if size is None:
         raise BadImageError(f'image {path} is damaged: copy it again')
     return size[:2]
@@ -83,62 +91,54 @@ def image_size(path: str | Path) -> tuple[int, int]:
 
 def _is_truncated(content: bytes) -> bool:
     """Whether the end is missing; decoders invent the pixels instead of failing."""
-    if content.startswith(_JPEG):
-        # The end marker must follow the last scan: one before it is a thumbnail's.
-        return content.rfind(b'\xff\xd9') < content.rfind(b'\xff\xda')
+    if content.startswith(JPEG_START):
+        return jpeg_end(content) is None
     return content.startswith(_PNG) and content.rfind(b'IEND') < 0
 
 
-def _decode_tiff(content: bytes, flag: int) -> ndarray | None:
-    """The first page of a TIFF, whatever its layout and sample format."""
-    import tifffile
-
-    with tifffile.TiffFile(io.BytesIO(content)) as tiff:
-        page = tiff.pages[0]
-        # OpenCV mixes up separate planes and takes grey with alpha for 8-bit colour.
-        if page.samplesperpixel in (1, 3, 4) and page.planarconfig == 1:
-            image = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
-            if image is not None:
-                return image
-        # Sample formats OpenCV does not know, such as uint32 and float16, too.
-        image = page.asarray()
-        if page.axes.startswith('S') and image.ndim == 3:
-            image = np.moveaxis(image, 0, -1)
-        if page.photometric == tifffile.PHOTOMETRIC.RGB:
-            image = np.concatenate([image[..., 2::-1], image[..., 3:]], axis=-1)
-        return image
+def remarks(content: bytes) -> list[str]:
+    """What is done with a good file that not every reader would do alike, in words."""
+    if content.startswith(JPEG_START):
+        return jpeg_remarks(content)
+    return tiff_remarks(content) if content.startswith(TIFF_STARTS) else []
 
 
 def decode(
     content: bytes,
     path: str = 'image',
-    luma_only: bool = False,
+    grey_only: bool = False,
     max_pixels: int = MAX_PIXELS,
     reduce_to: int | None = None,
 ) -> ndarray:
     """Decode a file to the pixels it stores: no change of depth, nor of size.
+
+    TIFFs are brought into one form by :func:`dugi_mae.images.tiff.read_tiff`, and of
+    radiometric JPEGs come temperatures, see :func:`dugi_mae.images.jpeg.\
+read_temperatures`.
 
     The size that the header claims is checked first.
 
     Args:
         content: The encoded file.
         path: Its name, for messages.
-        luma_only: Whether JPEGs may be decoded to their luma plane alone. That is
-            exact for grey ones, and several times faster for three equal channels.
+        grey_only: Whether the image is to become grey. JPEGs are decoded to their luma
+            plane alone then: exact for grey ones, and several times faster for three
+            equal channels. Bands that are no colours are refused.
         max_pixels: Most pixels that are decoded. More than four channels count as
             more pixels.
-        reduce_to: Decode a JPEG of which ``luma_only`` is wanted at a half, a quarter
+        reduce_to: Decode a JPEG of which ``grey_only`` is wanted at a half, a quarter
             or an eighth of its size, if its shorter side keeps so many pixels. Cheaper
             than to decode all of them, and smoother than to resize afterwards.
 
     Returns:
-        ``(H, W)`` or ``(H, W, C)`` in BGR(A) order. EXIF rotation is ignored, as
+        ``(H, W)`` or ``(H, W, C)`` in BGR(A) order. Orientation is ignored, as
         labels refer to the stored pixels.
 
     Raises:
-        BadImageError: If the file is too large, damaged, cut short or not an image.
+        BadImageError: If the file is too large, damaged, cut short, not one image or
+            needs a package that is not installed.
     """
-    size = stored_size(io.BytesIO(content))
+    size = stored_size(io.BytesIO(content), path)
     if size is not None:
         width, height, channels = size
         if width * height * max(channels / 4, 1) > max_pixels:
@@ -149,7 +149,7 @@ def decode(
                 'too large',
             )
     flag = cv2.IMREAD_UNCHANGED
-    if luma_only and content.startswith(_JPEG):
+    if grey_only and content.startswith(JPEG_START):
         flag = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
         if reduce_to and size is not None:
             fitting = [n for n in (2, 4, 8) if min(size[:2]) // n >= reduce_to]
@@ -159,13 +159,17 @@ def decode(
     if size is not None and not cut:
         try:
             if content.startswith(TIFF_STARTS):
-                image = _decode_tiff(content, flag)
-            else:
+                image = read_tiff(content, path, grey_only)
+            elif content.startswith(JPEG_START) and flir_segment(content):
+                image = read_temperatures(content, size[:2], path)
+            if image is None:
                 image = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
+        except BadImageError:
+            raise
         except Exception:  # cv2 and tifffile raise many kinds on damaged files
             image = None
     if image is None or not image.size:
-        known = content.startswith((_JPEG, _PNG, *TIFF_STARTS)) or size is not None
+        known = content.startswith((JPEG_START, _PNG, *TIFF_STARTS)) or size is not None
         raise BadImageError(
             f'{path} is damaged, cut short or not an image: copy it again, convert it '
             'to PNG, JPEG or TIFF, or remove it',

@@ -138,6 +138,40 @@ def test_video_frames(tmp_path):
     assert all(f.shape == (32, 48, 3) and f.dtype == np.uint8 for f in frames)
 
 
+@pytest.mark.parametrize('suffix', ['mkv', 'avi'])
+def test_16_bit_video_keeps_its_levels(tmp_path, suffix):
+    """Grey FFV1 of 16 bits comes as it was written; OpenCV alone leaves 3 levels."""
+    rows, columns = np.mgrid[:48, :64]
+    counts = [(7000 + 3 * (2 * columns + rows) + i).astype(np.uint16) for i in range(4)]
+    path = tmp_path / f'v.{suffix}'
+    code = cv2.VideoWriter_fourcc(*'FFV1')
+    depth = [cv2.VIDEOWRITER_PROP_DEPTH, cv2.CV_16U, cv2.VIDEOWRITER_PROP_IS_COLOR, 0]
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, 10, (64, 48), depth)
+    for frame in counts:
+        writer.write(frame)
+    writer.release()
+    np.testing.assert_array_equal(list(read_video(path)), counts)
+    [source] = find_sources(path)
+    assert source.count() == 4
+    step = pipeline(dict(type='LoadInfraredImage', channels=1))
+    for image in source.images():
+        assert len(np.unique(step(image)[1])) == 174
+
+
+@pytest.mark.parametrize('code', [b'Y1\0\x0a', b'Y1\0\x0c', b'\x10\0001Y'])
+def test_a_video_that_opencv_would_flatten(tmp_path, monkeypatch, code):
+    """Grey of 10 and 12 bits or big-endian: a line that says how to convert it."""
+
+    class Capture:
+        def get(self, key):
+            pixel_format = key == cv2.CAP_PROP_CODEC_PIXEL_FORMAT
+            return int.from_bytes(code, 'little') if pixel_format else 4
+
+    monkeypatch.setattr(cv2, 'VideoCapture', lambda path: Capture())
+    with pytest.raises(DuGIError, match=r'v\.mkv is grey .*-pix_fmt gray16le'):
+        list(read_video(tmp_path / 'v.mkv'))
+
+
 def test_video_that_cannot_be_decoded(tmp_path):
     """The message names the file and a remedy."""
     path = tmp_path / 'v.mp4'

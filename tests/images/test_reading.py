@@ -39,44 +39,10 @@ def test_truncated_file_is_refused(tmp_path, fmt, part):
         load_infrared(path)
 
 
-def test_truncated_jpeg_with_a_thumbnail():
-    """The end marker of an embedded thumbnail is not taken for the image's own."""
-    content, thumbnail = (encoded(noise(*s), 'JPEG') for s in ((48, 64), (16, 16)))
-    size = (len(thumbnail) + 2).to_bytes(2, 'big')
-    nested = content[:2] + b'\xff\xe5' + size + thumbnail + content[2:]
-    assert decode(nested).shape == (48, 64)
-    with pytest.raises(DuGIError, match='cut short'):
-        decode(nested[:-20])
-
-
 def test_missing_file_is_named(tmp_path):
     """Other kinds of bad files: ``test_every_kind_has_its_reason`` of the loader."""
     with pytest.raises(DuGIError, match=r'gone\.png does not exist: check data_root'):
         load_infrared(tmp_path / 'gone.png')
-
-
-@pytest.mark.parametrize('planarconfig', ['contig', 'separate'])
-@pytest.mark.parametrize('planes', [2, 3, 4])
-def test_layouts_of_tiffs(tmp_path, planarconfig, planes):
-    """Grey with alpha, colour with and without it, in one plane or several."""
-    counts = 7000 + noise().astype(np.uint16) * np.arange(1, planes + 1)[:, None, None]
-    counts = counts.astype(np.uint16)
-    stored = counts if planarconfig == 'separate' else counts.transpose(1, 2, 0)
-    path = tmp_path / 'image.tif'
-    photometric = 'minisblack' if planes == 2 else 'rgb'
-    extra = [2] if planes in (2, 4) else []
-    tifffile.imwrite(
-        path,
-        stored,
-        planarconfig=planarconfig,
-        photometric=photometric,
-        extrasamples=extra,
-    )
-    order = [0, 1] if planes == 2 else [2, 1, 0, 3][:planes]  # BGR(A)
-    pixels = decode(path.read_bytes())
-    np.testing.assert_array_equal(pixels, counts[order].transpose(1, 2, 0))
-    if planes == 2:
-        assert len(np.unique(load_infrared(path, channels=1))) == 256
 
 
 @pytest.mark.parametrize('fmt', ['JPEG', 'PNG', 'BMP', 'WEBP', 'PPM', 'TIFF'])

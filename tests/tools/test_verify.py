@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
+from odd_images import odd_images
 
 from dugi_mae.images import reading
 
@@ -83,6 +84,31 @@ def test_every_bad_file_is_reported(tmp_path, folder, run, write_bad_images):
     paths = [file['path'] for file in report['bad_files']]
     assert paths == sorted(paths)
     assert all(file['message'].startswith(file['path']) for file in report['bad_files'])
+
+
+def test_each_odd_file_is_named(tmp_path, run):
+    """Forty files that programs read differently: what is done, or why it is not."""
+    odd = odd_images()
+    assert len(odd) == 40
+    folder, out = tmp_path / 'odd', tmp_path / 'report.json'
+    folder.mkdir()
+    for name, (content, _) in odd.items():
+        (folder / name).write_bytes(content)
+    code, printed = run(folder, '--jobs', '1', '--out', out)
+    report = json.loads(out.read_text())
+    found = {Path(f['path']).name: f['reasons'] for f in report['odd_files']}
+    refused = {Path(f['path']).name: '!' + f['reason'] for f in report['bad_files']}
+    # Without the extra its colours are read, with it there is nothing to read.
+    radiometric = {**found, **refused}.pop('radiometric.jpg')
+    assert 'radiometric' in str(radiometric)
+    assert {name: found.get(name, refused.get(name)) for name in odd} == {
+        name: reason if reason[0] == '!' else [reason]
+        for name, (_, reason) in odd.items()
+    } | {'radiometric.jpg': radiometric}
+    assert code == 1 and printed[0] == f'40 images, {len(refused)} bad'
+    assert printed[2].startswith('remarks: ')
+    for name, (content, _) in odd.items():
+        assert (folder / name).read_bytes() == content
 
 
 def test_a_file_that_crashes_the_decoder(tmp_path, folder, run, monkeypatch):

@@ -1,6 +1,7 @@
 """Check a folder of images: find the files that training could not use.
 
-Each image is read as pre-training reads it. Exits with 1 if a file is bad.
+Each image is read as pre-training reads it. Good files that other programs may read
+differently are listed, too. Exits with 1 if a file is bad.
 """
 
 from __future__ import annotations
@@ -19,27 +20,29 @@ from dugi_mae.cli import at_least, run_cli
 from dugi_mae.errors import BadImageError, DuGIError
 from dugi_mae.files import atomic_write, find_images
 from dugi_mae.images import InfraredReader
-from dugi_mae.images.reading import decode, read_bytes
+from dugi_mae.images.reading import decode, read_bytes, remarks
 
 #: What a good file stores, in the order of :func:`check_image`.
 FACTS = ('sizes', 'pixel_types', 'channels')
 
 
-def check_image(path: str) -> tuple[str, ...] | dict:
+def check_image(path: str) -> tuple[tuple[str, ...], list[str]] | dict:
     """Read a file as pre-training does.
 
     Returns:
-        Size, pixel type and channels such as ``('640x512', 'uint16', '1')``; of a bad
-        file path, reason and message.
+        Size, pixel type and channels such as ``('640x512', 'uint16', '1')``, and what
+        is odd about the file; of a bad file path, reason and message.
     """
     try:
-        image = decode(read_bytes(path), path)
-        InfraredReader().convert(image, path)
+        content = read_bytes(path)
+        image = decode(content, path)
+        InfraredReader().decode(content, path)
     except BadImageError as error:
         return dict(path=path, reason=error.reason, message=str(error))
     height, width, *channels = image.shape
     depth = channels[0] if channels else 1
-    return f'{width}x{height}', str(image.dtype), str(depth)
+    facts = f'{width}x{height}', str(image.dtype), str(depth)
+    return facts, remarks(content)
 
 
 def verify_folder(folder: Path, jobs: int) -> dict:
@@ -52,6 +55,7 @@ def verify_folder(folder: Path, jobs: int) -> dict:
     Returns:
         ``folder``, ``files`` and ``bad`` (counts), ``reasons``, ``bad_files`` (a list
         of ``path``, ``reason`` and ``message``, sorted), and of the good files
+        ``odd_files`` (``path`` and ``reasons``), ``remarks`` (counts of these) and
         :data:`FACTS`, each with its counts. JSON can hold it.
 
     Raises:
@@ -61,6 +65,7 @@ def verify_folder(folder: Path, jobs: int) -> dict:
         raise DuGIError(f'{folder} is a file: name the folder that it lies in')
     paths = [str(folder / path) for path in find_images(folder)]
     bad: list[dict] = []
+    odd: list[dict] = []
     facts = {name: Counter() for name in FACTS}
     results = map_despite_crashes(check_image, paths, min(jobs, len(paths)))
     for path, result in tqdm(results, 'checking', len(paths), unit='image'):
@@ -73,14 +78,19 @@ def verify_folder(folder: Path, jobs: int) -> dict:
         elif isinstance(result, dict):
             bad.append(result)
         else:
-            for name, value in zip(FACTS, result, strict=True):
+            stored, reasons = result
+            for name, value in zip(FACTS, stored, strict=True):
                 facts[name][value] += 1
+            if reasons:
+                odd.append(dict(path=path, reasons=reasons))
     facts['reasons'] = Counter(file['reason'] for file in bad)
+    facts['remarks'] = Counter(reason for file in odd for reason in file['reasons'])
     return dict(
         folder=str(folder),
         files=len(paths),
         bad=len(bad),
         bad_files=sorted(bad, key=lambda file: file['path']),
+        odd_files=sorted(odd, key=lambda file: file['path']),
         **{name: dict(counts.most_common()) for name, counts in facts.items()},
     )
 
@@ -111,7 +121,7 @@ def main() -> None:
     report = verify_folder(args.folder, args.jobs)
     atomic_write((json.dumps(report, indent=1) + '\n').encode(), args.out)
     print(f'{report["files"]} images, {report["bad"]} bad')
-    for key in ('reasons', *FACTS):
+    for key in ('reasons', 'remarks', *FACTS):
         if report[key]:
             print(f'{key.replace("_", " ")}: {listed(report[key])}')
     print(f'report: {args.out}')

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import random
+import struct
 from pathlib import Path
 
 import cv2
@@ -55,10 +56,47 @@ def encode(kind: str, pixels: np.ndarray) -> bytes:
     return cv2.imencode(f'.{kind}', pixels)[1].tobytes()
 
 
+def odd_tiff(rng: random.Random) -> bytes:
+    """A TIFF of planes, bands, alpha, several pages, turned, inverted or with holes."""
+    samples, planar = rng.randint(1, 6), rng.choice(('contig', 'separate'))
+    pixels = noise(rng, samples, *SIZE[::-1]).astype(rng.choice(FORMATS['tif']))
+    tags = [(274, 3, 1, rng.randint(1, 8), True)]
+    if rng.random() < 0.5:
+        empty = rng.choice(('0', '255', '-10000', 'nan', '-3.4028234663852886e+38'))
+        tags.append((42113, 2, len(empty) + 1, empty, True))
+    layout = dict(compression=rng.choice((None, 'zlib')), extratags=tags)
+    layout |= dict(tile=rng.choice((None, (16, 16))), bigtiff=rng.random() < 0.2)
+    if samples == 1:
+        pixels = pixels[0]
+        layout |= dict(photometric=rng.choice(('minisblack', 'miniswhite')))
+    elif rng.random() < 0.8:
+        pixels = pixels if planar == 'separate' else pixels.transpose(1, 2, 0)
+        colours = samples > 2 and rng.random() < 0.5
+        layout |= dict(photometric='rgb' if colours else 'minisblack')
+        layout |= dict(planarconfig=planar)
+    else:
+        layout |= dict(photometric='minisblack', volumetric=rng.random() < 0.3)
+    file = io.BytesIO()
+    tifffile.imwrite(file, pixels, **layout)
+    return file.getvalue()
+
+
+def odd_jpeg(rng: random.Random, good: bytes) -> bytes:
+    """A JPEG with FLIR's segment, data behind its end, or both."""
+    if rng.random() < 0.5:
+        records = b'FLIR\0\1\0\0FFF\0' + rng.randbytes(rng.randint(0, 400))
+        segment = b'\xff\xe1' + struct.pack('>H', len(records) + 2) + records
+        good = good[:2] + segment + good[2:]
+    return good + rng.randbytes(rng.choice((0, 2, 3000)))
+
+
 def good_image(rng: random.Random, kind: str) -> bytes:
     """A file that is as it should be."""
+    if kind == 'tif' and rng.random() < 0.5:
+        return odd_tiff(rng)
     pixels = noise(rng, *SIZE[::-1], *rng.choice(((), (3,))))
-    return encode(kind, pixels.astype(rng.choice(FORMATS[kind])))
+    good = encode(kind, pixels.astype(rng.choice(FORMATS[kind])))
+    return odd_jpeg(rng, good) if kind == 'jpg' and rng.random() < 0.5 else good
 
 
 def damaged_image(trial: Trial, good: bytes) -> bytes:
@@ -83,7 +121,10 @@ def fuzz_image(trial: Trial) -> None:
     """Load a damaged image as training and ``verify.py`` do."""
     rng = trial.rng
     kind = rng.choice(list(FORMATS))
-    path = trial.write(f'a.{kind}', damaged_image(trial, good_image(rng, kind)))
+    content = good_image(rng, kind)
+    if rng.random() < 0.9:
+        content = damaged_image(trial, content)
+    path = trial.write(f'a.{kind}', content)
     check_image(str(path))
     options = rng.choice(LOADERS)
     trial.notes.append(f'loader {options}')
