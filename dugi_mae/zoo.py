@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,7 +56,11 @@ WEIGHTS = {
 SMALL_TARGET_MODELS = {
     'irstd-nano': (
         'configs/small_target/irstd-nano_sirst.py',
-        'weights/irstd-nano_sirst_fp16-1cbfdcb4.safetensors',
+        'weights/irstd-nano_sirst_fp16-cd64f95d.safetensors',
+    ),
+    'irstd-nano_nudt-sirst': (
+        'configs/small_target/irstd-nano_nudt-sirst.py',
+        'weights/irstd-nano_nudt-sirst_fp16-5fddece7.safetensors',
     ),
 }
 MASKINGS = dict(
@@ -217,7 +220,7 @@ def small_target_model(name: str) -> tuple[Path, Path]:
 
 
 def false_alarm_threshold(name: str, rate: float) -> float:
-    """The lowest probability from which on a model that ships gives few false alarms.
+    """The lowest probability at which a model that ships gives few false alarms.
 
     Args:
         name: Such as ``irstd-nano``.
@@ -229,15 +232,15 @@ def false_alarm_threshold(name: str, rate: float) -> float:
     """
     check_choice('model', name, SMALL_TARGET_MODELS)
     curve = json.loads(find_shipped(f'weights/{name}_curve.json').read_text())
-    # From the highest threshold down, as far as they all do.
-    points = zip(curve['thresholds'][::-1], curve['fa'][::-1], strict=True)
-    good = [threshold for threshold, _ in takewhile(lambda p: p[1] <= rate, points)]
+    # Highest thresholds may give more: what is left of a target is off its centre.
+    points = zip(curve['thresholds'], curve['fa'], strict=True)
+    good = [threshold for threshold, false_alarms in points if false_alarms <= rate]
     if not good:
         raise DuGIError(
-            f'{name} has {curve["fa"][-1]:.1e} false alarms at its highest threshold: '
+            f'{name} has {min(curve["fa"]):.1e} false alarms or more at any threshold: '
             'give fa no less'
         )
-    return good[-1]
+    return min(good)
 
 
 def find_shipped(path: str) -> Path:

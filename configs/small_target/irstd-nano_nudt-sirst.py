@@ -2,9 +2,8 @@
 # 256x256 pixels. Of the 663 images of DNANet's training list a fifth is kept to validate;
 # its test list goes beside it as `test.txt`.
 _base_ = './irstd-nano_sirst.py'
-# Larger than SIRST v1 and exact to the pixel: more steps pay, and so does a third
-# fall of the learning rate.
-first, second, third, warm_up = 7000, 1500, 2500, 100
+# Larger than SIRST v1 and exact to the pixel: more steps pay.
+first, second, warm_up = 7000, 1500, 100
 listed = dict(
     data_root='{{$DUGI_DATA:../shared/data}}/nudt-sirst', ann_file='train.txt'
 )
@@ -19,9 +18,9 @@ param_scheduler = [
         type='CosineRestartLR',
         by_epoch=False,
         begin=warm_up,
-        periods=[first - warm_up, second, third],
-        restart_weights=[1.0, 0.5, 0.5],
+        periods=[first - warm_up, second],
+        restart_weights=[1.0, 0.5],
         eta_min=0.0,
     ),
 ]
-train_cfg = dict(max_iters=first + second + third, val_interval=1000)
+train_cfg = dict(max_iters=first + second, val_interval=1000)
