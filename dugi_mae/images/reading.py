@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from collections.abc import Callable
@@ -83,8 +84,13 @@ def image_size(path: str | Path) -> tuple[int, int]:
     Raises:
         BadImageError: If the file cannot be read or is not an image.
     """
-    size = stored_size(io.BytesIO(read_bytes(path)), str(path))
+    size = None
+    with contextlib.suppress(OSError):
+        if os.path.isfile(path):
+            with open(path, 'rb') as file:
+                size = stored_size(file, str(path))
     if size is None:
+        read_bytes(path)  # it may know better what is wrong
         raise BadImageError(f'image {path} is damaged: copy it again')
     return size[:2]
 
