@@ -12,15 +12,9 @@ train_dataloader = dict(
 )
 val_dataloader = dict(dataset=dict(**listed, split='val'))
 test_dataloader = dict(dataset=dict(listed, ann_file='test.txt'))
+warm, fall = _base_.param_scheduler
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.02, by_epoch=False, begin=0, end=warm_up),
-    dict(
-        type='CosineRestartLR',
-        by_epoch=False,
-        begin=warm_up,
-        periods=[first - warm_up, second],
-        restart_weights=[1.0, 0.5],
-        eta_min=0.0,
-    ),
+    dict(warm, end=warm_up),
+    dict(fall, begin=warm_up, periods=[first - warm_up, second]),
 ]
 train_cfg = dict(max_iters=first + second, val_interval=1000)

@@ -14,15 +14,9 @@ train_dataloader = dict(
     batch_sampler=dict(first_iters=first),
     dataset=dict(_delete_=True, type='JointDataset', datasets=[sirst, nudt]),
 )
+warm, fall = _base_.param_scheduler
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.02, by_epoch=False, begin=0, end=warm_up),
-    dict(
-        type='CosineRestartLR',
-        by_epoch=False,
-        begin=warm_up,
-        periods=[first - warm_up, second],
-        restart_weights=[1.0, 0.5],
-        eta_min=0.0,
-    ),
+    dict(warm, end=warm_up),
+    dict(fall, begin=warm_up, periods=[first - warm_up, second]),
 ]
 train_cfg = dict(max_iters=first + second, val_interval=700)

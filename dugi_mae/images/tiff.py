@@ -121,8 +121,9 @@ def _decoded(page: TiffPage, content: bytes, path: str) -> ndarray:
                 colours = page.colormap
                 shift = 8 if colours.max() > 255 else 0  # some writers use 8 of 16 bits
                 return (colours >> shift).astype(np.uint8).T[image[..., 0]]
-            scale = 255 // (2**bits - 1) if bits < 8 else 1
-            return image.astype(np.uint8) * np.uint8(scale) if bits < 8 else image
+            if bits < 8:
+                return image.astype(np.uint8) * np.uint8(255 // (2**bits - 1))
+            return image
         counts = page.sampleformat == 1 and bits in (1, 4, 8, 16)
         floats = page.sampleformat == 3 and bits in (32, 64)
         plain = samples == 1 or (photometric == _RGB and samples == 3 and counts)

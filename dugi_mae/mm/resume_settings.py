@@ -56,8 +56,7 @@ def apply_config(runner: Runner, checkpoint: dict, path: object) -> None:
             leaves a longer run with a learning rate of 0.
     """
     _check_model(runner, checkpoint['state_dict'], path)
-    by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
-    length, done = ('max_epochs', 'epoch') if by_epoch else ('max_iters', 'iter')
+    length, done = _length(runner), 'epoch' if _by_epoch(runner) else 'iter'
     if checkpoint['meta'][done] >= getattr(runner, length):
         _warn(f'{path} is the end of this run', [f'raise train_cfg.{length} to go on'])
     saved = checkpoint.get('optimizer')
@@ -92,6 +91,15 @@ def _warn(what: str, changes: list[str]) -> None:
 
 def _model(runner: Runner) -> nn.Module:
     return runner.model.module if is_model_wrapper(runner.model) else runner.model
+
+
+def _by_epoch(runner: Runner) -> bool:
+    return isinstance(runner.train_loop, EpochBasedTrainLoop)
+
+
+def _length(runner: Runner) -> str:
+    """The setting of ``train_cfg``, and attribute of the runner, that ends the run."""
+    return 'max_epochs' if _by_epoch(runner) else 'max_iters'
 
 
 def _check_model(runner: Runner, saved: dict, path: object) -> None:
@@ -176,8 +184,7 @@ def _plain(value: object) -> object:
 def _schedule_changes(runner: Runner, checkpoint: dict) -> Iterator[str]:
     """Settings of the schedulers, and the length of the run."""
     info = checkpoint['message_hub'].get('runtime_info', {})
-    by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
-    length = 'max_epochs' if by_epoch else 'max_iters'
+    length = _length(runner)
     before, now = info.get(length), getattr(runner, length)
     if before is not None and before != now:
         yield f'train_cfg.{length} {before} -> {now}'
@@ -200,7 +207,7 @@ def _schedule_changes(runner: Runner, checkpoint: dict) -> Iterator[str]:
 def _position(runner: Runner, checkpoint: dict) -> int:
     """Iterations that are done, in epochs of the length that they have now."""
     meta = checkpoint['meta']
-    if isinstance(runner.train_loop, EpochBasedTrainLoop):
+    if _by_epoch(runner):
         done = (checkpoint.get('random') or {}).get('batches_done', 0)
         start = meta['epoch'] * len(runner.train_dataloader)
         # Of an epoch of another length mmengine begins the next one anew.
@@ -211,7 +218,7 @@ def _position(runner: Runner, checkpoint: dict) -> int:
 
 def _step(runner: Runner, start: int, stop: int) -> None:
     """Step the schedulers as mmengine's hook does from one iteration to another."""
-    by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
+    by_epoch = _by_epoch(runner)
     length = len(runner.train_dataloader)
     schedulers = runner.param_schedulers or []
     with warnings.catch_warnings():
@@ -235,10 +242,10 @@ def _check_rest(runner: Runner, checkpoint: dict, position: int, path: object) -
     schedulers = [s for s in runner.param_schedulers or () if s.param_name == 'lr']
     if not schedulers or 'max_iters' not in info:
         return
-    length, old = 'max_iters', info['max_iters']
+    length, old = _length(runner), info['max_iters']
     epochs = info.get('max_epochs') or 0
-    if isinstance(runner.train_loop, EpochBasedTrainLoop):
-        length, old = 'max_epochs', epochs * len(runner.train_dataloader)
+    if _by_epoch(runner):
+        old = epochs * len(runner.train_dataloader)
     if old >= runner.max_iters or any(
         _end(s) > (epochs if s.by_epoch else old) for s in schedulers
     ):
